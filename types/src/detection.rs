@@ -1,0 +1,161 @@
+//! What leaves the pipeline: for each frame that was looked at, or could not be, what was found in it.
+
+use crate::{BoundingBox, CameraId, EventKind, Label, ModelId, SnapshotRef, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A calibrated probability, `0..=1`, never NaN.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f32", into = "f32")]
+pub struct Score(f32);
+
+impl Score {
+    /// `None` when the number is NaN or outside `0..=1`.
+    #[must_use]
+    pub fn new(value: f32) -> Option<Self> {
+        (0.0..=1.0).contains(&value).then_some(Self(value))
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> f32 {
+        self.0
+    }
+}
+
+impl TryFrom<f32> for Score {
+    type Error = String;
+    fn try_from(value: f32) -> Result<Self, String> {
+        Self::new(value).ok_or_else(|| format!("score {value} is not within 0..=1"))
+    }
+}
+
+impl From<Score> for f32 {
+    fn from(score: Score) -> f32 {
+        score.0
+    }
+}
+
+/// One scored box of one kind in one frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Detection {
+    /// The kind of event it speaks for.
+    pub kind: EventKind,
+    /// What the model called it.
+    pub label: Label,
+    /// How sure the model is, calibrated.
+    pub score: Score,
+    /// Where in the frame.
+    pub bbox: BoundingBox,
+}
+
+/// Why a look that was due saw nothing at all. A camera that is not seen is an event, not "no fire".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotSeen {
+    /// The camera is not connected.
+    Disconnected,
+    /// It is connected, but no keyframe came.
+    Stalled,
+    /// The keyframe could not be decoded.
+    Undecodable,
+}
+
+/// Why a frame was decoded and still no model answered for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoAnswer {
+    /// The runtime refused to run the graph.
+    RuntimeError,
+    /// The output holds NaN or a score outside `0..=1`.
+    InvalidOutput,
+}
+
+/// Whether a frame was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FrameOutcome {
+    /// A model answered; no detections means that nothing was found.
+    Analysed,
+    /// There was no frame to look at.
+    NotSeen(NotSeen),
+    /// There was a frame, but no usable answer.
+    NoAnswer(NoAnswer),
+}
+
+impl FrameOutcome {
+    /// The outcome's name, as stored in the log and used as a metric label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Analysed => "analysed",
+            Self::NotSeen(NotSeen::Disconnected) => "disconnected",
+            Self::NotSeen(NotSeen::Stalled) => "stalled",
+            Self::NotSeen(NotSeen::Undecodable) => "undecodable",
+            Self::NoAnswer(NoAnswer::RuntimeError) => "runtime_error",
+            Self::NoAnswer(NoAnswer::InvalidOutput) => "invalid_output",
+        }
+    }
+
+    /// The outcome of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [
+            Self::Analysed,
+            Self::NotSeen(NotSeen::Disconnected),
+            Self::NotSeen(NotSeen::Stalled),
+            Self::NotSeen(NotSeen::Undecodable),
+            Self::NoAnswer(NoAnswer::RuntimeError),
+            Self::NoAnswer(NoAnswer::InvalidOutput),
+        ]
+        .into_iter()
+        .find(|outcome| outcome.name() == name)
+    }
+}
+
+/// When a frame passed each stage of the pipeline. `captured_at` lives on the frame itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StageTimes {
+    /// The whole keyframe had arrived.
+    pub received_at: Timestamp,
+    /// A worker took it out of its camera's mailbox.
+    pub scheduled_at: Timestamp,
+    /// It was decoded and scaled.
+    pub decoded_at: Timestamp,
+    /// The model had answered.
+    pub detected_at: Timestamp,
+}
+
+/// Pictures kept of a detection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshots {
+    /// The frame with its boxes drawn.
+    pub at: SnapshotRef,
+    /// The last frame of the same camera in which nothing was found, where there was one.
+    pub before: Option<SnapshotRef>,
+}
+
+/// All that one model, or several, said of one frame of one camera. Empty of detections it is a heartbeat.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FrameDetections {
+    /// Which camera.
+    pub camera: CameraId,
+    /// Numbers the looks of one camera, rising, across restarts (it starts at the microsecond of the start).
+    /// `camera` and `sequence` together name a frame once.
+    pub sequence: u64,
+    /// When the picture was taken, as well as it is known on this machine's clock.
+    pub captured_at: Timestamp,
+    /// Which model answered, or was to answer.
+    pub model: ModelId,
+    /// Whether it did.
+    pub outcome: FrameOutcome,
+    /// Kinds that were looked for; a kind in here and not in `detections` was looked for and not found.
+    pub looked_for: Vec<EventKind>,
+    /// What was found, above the log's floor.
+    pub detections: Vec<Detection>,
+    /// Pictures, where some were kept.
+    pub snapshots: Option<Snapshots>,
+    /// A snapshot was due and could not be written, for instance because the disk is full.
+    pub snapshot_lost: bool,
+    /// When the frame passed each stage.
+    pub stages: StageTimes,
+}

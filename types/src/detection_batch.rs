@@ -1,0 +1,390 @@
+//! [`FrameDetections`] as Arrow record batches: one row a frame, its detections a list in that row.
+//!
+//! Design decision: a heartbeat (a frame in which nothing was found) is a row with an empty list, so "seen,
+//! nothing" and "not seen" stay different things in the log. The schema carries its version in its metadata;
+//! a reader refuses a version it does not know instead of guessing.
+
+use crate::{
+    BoundingBox, CameraId, Detection, EventKind, FrameDetections, FrameOutcome, Label, ModelId, Score,
+    SnapshotRef, Snapshots, StageTimes, Timestamp,
+};
+use arrow_array::builder::{
+    BooleanBuilder, Float32Builder, ListBuilder, StringBuilder, StructBuilder, TimestampMicrosecondBuilder,
+    UInt64Builder,
+};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, TimestampMicrosecondType, UInt64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+/// Version of the schema written by this program.
+pub const SCHEMA_VERSION: u32 = 1;
+/// Key of the version in the schema's metadata.
+pub const SCHEMA_VERSION_KEY: &str = "citybrain.detections.version";
+
+/// Why a record batch is not a batch of frame detections.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// Another version of the schema, or none.
+    #[error("detections have schema version {found}, this program reads {SCHEMA_VERSION}")]
+    Version {
+        /// The version found, or `none`.
+        found: String,
+    },
+    /// Columns are missing, surplus or of another type.
+    #[error("columns do not match schema version {SCHEMA_VERSION}: {0}")]
+    Columns(String),
+    /// A value breaks an invariant of its type.
+    #[error("row {row}, column {column}: {problem}")]
+    Value {
+        /// Row in the batch, from 0.
+        row: usize,
+        /// Name of the column.
+        column: &'static str,
+        /// What is wrong with the value.
+        problem: String,
+    },
+}
+
+fn utc_micros() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")))
+}
+
+fn detection_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("kind", DataType::Utf8, false),
+        Field::new("label", DataType::Utf8, false),
+        Field::new("score", DataType::Float32, false),
+        Field::new("left", DataType::Float32, false),
+        Field::new("top", DataType::Float32, false),
+        Field::new("right", DataType::Float32, false),
+        Field::new("bottom", DataType::Float32, false),
+    ])
+}
+
+static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let list_of = |item: DataType| DataType::List(Arc::new(Field::new("item", item, false)));
+    let fields = vec![
+        Field::new("camera", DataType::Utf8, false),
+        Field::new("sequence", DataType::UInt64, false),
+        Field::new("captured_at", utc_micros(), false),
+        Field::new("model", DataType::Utf8, false),
+        Field::new("outcome", DataType::Utf8, false),
+        Field::new("looked_for", list_of(DataType::Utf8), false),
+        Field::new("detections", list_of(DataType::Struct(detection_fields())), false),
+        Field::new("snapshot_at", DataType::Utf8, true),
+        Field::new("snapshot_before", DataType::Utf8, true),
+        Field::new("snapshot_lost", DataType::Boolean, false),
+        Field::new("received_at", utc_micros(), false),
+        Field::new("scheduled_at", utc_micros(), false),
+        Field::new("decoded_at", utc_micros(), false),
+        Field::new("detected_at", utc_micros(), false),
+    ];
+    let metadata = HashMap::from([(SCHEMA_VERSION_KEY.to_owned(), SCHEMA_VERSION.to_string())]);
+    Arc::new(Schema::new_with_metadata(fields, metadata))
+});
+
+/// A record batch that is known to hold frame detections of the current schema.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DetectionBatch(RecordBatch);
+
+impl DetectionBatch {
+    /// The schema of every batch.
+    #[must_use]
+    pub fn schema() -> SchemaRef {
+        Arc::clone(&SCHEMA)
+    }
+
+    /// Packs frames, in their order.
+    #[must_use]
+    pub fn from_frames(frames: &[FrameDetections]) -> Self {
+        let mut columns = Columns::default();
+        for frame in frames {
+            columns.push(frame);
+        }
+        Self(columns.finish())
+    }
+
+    /// Takes a batch that came from elsewhere, for instance from a file or a bus.
+    ///
+    /// # Errors
+    /// [`SchemaError`] when the version or a column differs.
+    pub fn from_record_batch(batch: RecordBatch) -> Result<Self, SchemaError> {
+        let schema = batch.schema();
+        let version = schema.metadata().get(SCHEMA_VERSION_KEY).map_or("none", String::as_str);
+        if version != SCHEMA_VERSION.to_string() {
+            return Err(SchemaError::Version { found: version.to_owned() });
+        }
+        if schema.fields() != SCHEMA.fields() {
+            return Err(SchemaError::Columns(format!("{:?}", schema.fields())));
+        }
+        Ok(Self(batch))
+    }
+
+    /// The Arrow form.
+    #[must_use]
+    pub const fn record_batch(&self) -> &RecordBatch {
+        &self.0
+    }
+
+    /// Number of frames.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.num_rows()
+    }
+
+    /// Whether it holds no frame.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Unpacks every frame.
+    ///
+    /// # Errors
+    /// [`SchemaError::Value`] for the first value that breaks an invariant.
+    pub fn to_frames(&self) -> Result<Vec<FrameDetections>, SchemaError> {
+        (0..self.len()).map(|row| self.frame(row)).collect()
+    }
+
+    fn frame(&self, row: usize) -> Result<FrameDetections, SchemaError> {
+        let outcome = FrameOutcome::from_name(self.text(row, "outcome"))
+            .ok_or_else(|| bad(row, "outcome", self.text(row, "outcome")))?;
+        let before = self.snapshot(row, "snapshot_before")?;
+        Ok(FrameDetections {
+            camera: CameraId::new(self.text(row, "camera")).map_err(|e| bad(row, "camera", e))?,
+            sequence: self.column("sequence").as_primitive::<UInt64Type>().value(row),
+            captured_at: self.moment(row, "captured_at"),
+            model: ModelId::new(self.text(row, "model")).map_err(|e| bad(row, "model", e))?,
+            outcome,
+            looked_for: self.looked_for(row),
+            detections: self.detections(row)?,
+            snapshots: self.snapshot(row, "snapshot_at")?.map(|at| Snapshots { at, before }),
+            snapshot_lost: self.column("snapshot_lost").as_boolean().value(row),
+            stages: StageTimes {
+                received_at: self.moment(row, "received_at"),
+                scheduled_at: self.moment(row, "scheduled_at"),
+                decoded_at: self.moment(row, "decoded_at"),
+                detected_at: self.moment(row, "detected_at"),
+            },
+        })
+    }
+
+    fn column(&self, name: &'static str) -> &ArrayRef {
+        // The schema was checked when the batch was made.
+        &self.0.columns()[SCHEMA.index_of(name).unwrap_or_default()]
+    }
+
+    fn text(&self, row: usize, name: &'static str) -> &str {
+        self.column(name).as_string::<i32>().value(row)
+    }
+
+    fn moment(&self, row: usize, name: &'static str) -> Timestamp {
+        Timestamp::from_micros(self.column(name).as_primitive::<TimestampMicrosecondType>().value(row))
+    }
+
+    fn snapshot(&self, row: usize, name: &'static str) -> Result<Option<SnapshotRef>, SchemaError> {
+        let column = self.column(name).as_string::<i32>();
+        if column.is_null(row) {
+            return Ok(None);
+        }
+        SnapshotRef::new(column.value(row)).map(Some).map_err(|e| bad(row, name, e))
+    }
+
+    fn looked_for(&self, row: usize) -> Vec<EventKind> {
+        let kinds = self.column("looked_for").as_list::<i32>().value(row);
+        kinds.as_string::<i32>().iter().flatten().map(EventKind::new).collect()
+    }
+
+    fn detections(&self, row: usize) -> Result<Vec<Detection>, SchemaError> {
+        let list = self.column("detections").as_list::<i32>().value(row);
+        let list = list.as_struct();
+        (0..list.len())
+            .map(|i| detection(list, i).map_err(|problem| bad(row, "detections", problem)))
+            .collect()
+    }
+}
+
+fn bad(row: usize, column: &'static str, problem: impl ToString) -> SchemaError {
+    SchemaError::Value { row, column, problem: problem.to_string() }
+}
+
+fn detection(list: &StructArray, i: usize) -> Result<Detection, String> {
+    let text = |column: usize| list.column(column).as_string::<i32>().value(i);
+    let number = |column: usize| list.column(column).as_primitive::<Float32Type>().value(i);
+    Ok(Detection {
+        kind: EventKind::new(text(0)),
+        label: Label::new(text(1)),
+        score: Score::try_from(number(2))?,
+        bbox: BoundingBox::new(number(3), number(4), number(5), number(6)).map_err(|e| e.to_string())?,
+    })
+}
+
+struct Columns {
+    camera: StringBuilder,
+    sequence: UInt64Builder,
+    captured_at: TimestampMicrosecondBuilder,
+    model: StringBuilder,
+    outcome: StringBuilder,
+    looked_for: ListBuilder<StringBuilder>,
+    detections: ListBuilder<StructBuilder>,
+    snapshot_at: StringBuilder,
+    snapshot_before: StringBuilder,
+    snapshot_lost: BooleanBuilder,
+    stages: [TimestampMicrosecondBuilder; 4],
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        let moments = || TimestampMicrosecondBuilder::new().with_data_type(utc_micros());
+        let texts: Vec<Box<dyn arrow_array::builder::ArrayBuilder>> = vec![
+            Box::new(StringBuilder::new()),
+            Box::new(StringBuilder::new()),
+            Box::new(Float32Builder::new()),
+            Box::new(Float32Builder::new()),
+            Box::new(Float32Builder::new()),
+            Box::new(Float32Builder::new()),
+            Box::new(Float32Builder::new()),
+        ];
+        let detection = StructBuilder::new(detection_fields(), texts);
+        let detection_item = Field::new("item", DataType::Struct(detection_fields()), false);
+        Self {
+            camera: StringBuilder::new(),
+            sequence: UInt64Builder::new(),
+            captured_at: moments(),
+            model: StringBuilder::new(),
+            outcome: StringBuilder::new(),
+            looked_for: ListBuilder::new(StringBuilder::new()).with_field(Field::new(
+                "item",
+                DataType::Utf8,
+                false,
+            )),
+            detections: ListBuilder::new(detection).with_field(detection_item),
+            snapshot_at: StringBuilder::new(),
+            snapshot_before: StringBuilder::new(),
+            snapshot_lost: BooleanBuilder::new(),
+            stages: std::array::from_fn(|_| moments()),
+        }
+    }
+}
+
+impl Columns {
+    fn push(&mut self, frame: &FrameDetections) {
+        self.camera.append_value(&frame.camera);
+        self.sequence.append_value(frame.sequence);
+        self.captured_at.append_value(frame.captured_at.as_micros());
+        self.model.append_value(&frame.model);
+        self.outcome.append_value(frame.outcome.name());
+        for kind in &frame.looked_for {
+            self.looked_for.values().append_value(kind.as_str());
+        }
+        self.looked_for.append(true);
+        for detection in &frame.detections {
+            push_detection(self.detections.values(), detection);
+        }
+        self.detections.append(true);
+        let snapshots = frame.snapshots.as_ref();
+        self.snapshot_at.append_option(snapshots.map(|s| s.at.as_str()));
+        self.snapshot_before
+            .append_option(snapshots.and_then(|s| s.before.as_ref()).map(SnapshotRef::as_str));
+        self.snapshot_lost.append_value(frame.snapshot_lost);
+        let StageTimes { received_at, scheduled_at, decoded_at, detected_at } = frame.stages;
+        for (column, moment) in
+            self.stages.iter_mut().zip([received_at, scheduled_at, decoded_at, detected_at])
+        {
+            column.append_value(moment.as_micros());
+        }
+    }
+
+    fn finish(mut self) -> RecordBatch {
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(self.camera.finish()),
+            Arc::new(self.sequence.finish()),
+            Arc::new(self.captured_at.finish()),
+            Arc::new(self.model.finish()),
+            Arc::new(self.outcome.finish()),
+            Arc::new(self.looked_for.finish()),
+            Arc::new(self.detections.finish()),
+            Arc::new(self.snapshot_at.finish()),
+            Arc::new(self.snapshot_before.finish()),
+            Arc::new(self.snapshot_lost.finish()),
+        ];
+        columns.extend(self.stages.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef));
+        RecordBatch::try_new(DetectionBatch::schema(), columns)
+            .expect("every column is built from the schema")
+    }
+}
+
+fn push_detection(row: &mut StructBuilder, detection: &Detection) {
+    let texts = [detection.kind.as_str(), detection.label.as_str()];
+    let [left, top, right, bottom] = detection.bbox.into();
+    let numbers = [detection.score.get(), left, top, right, bottom];
+    for (i, text) in texts.into_iter().enumerate() {
+        if let Some(column) = row.field_builder::<StringBuilder>(i) {
+            column.append_value(text);
+        }
+    }
+    for (i, number) in numbers.into_iter().enumerate() {
+        if let Some(column) = row.field_builder::<Float32Builder>(texts.len() + i) {
+            column.append_value(number);
+        }
+    }
+    row.append(true);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NotSeen;
+
+    fn frame(sequence: u64) -> FrameDetections {
+        FrameDetections {
+            camera: CameraId::new("gate-3").unwrap(),
+            sequence,
+            captured_at: Timestamp::from_micros(1_795_317_600_123_456),
+            model: ModelId::new("fire-smoke-lite0-1.0.0").unwrap(),
+            outcome: FrameOutcome::Analysed,
+            looked_for: vec![EventKind::new("fire")],
+            detections: vec![],
+            snapshots: None,
+            snapshot_lost: false,
+            stages: StageTimes::default(),
+        }
+    }
+
+    #[test]
+    fn frames_come_back_from_arrow_as_they_went_in() {
+        let burning = FrameDetections {
+            detections: ["flame", "smoke"]
+                .map(|label| Detection {
+                    kind: EventKind::new("fire"),
+                    label: Label::new(label),
+                    score: Score::new(0.75).unwrap(),
+                    bbox: BoundingBox::new(0.1, 0.2, 0.3, 0.4).unwrap(),
+                })
+                .to_vec(),
+            snapshots: Some(Snapshots { at: SnapshotRef::new("gate-3/at.jpg").unwrap(), before: None }),
+            snapshot_lost: true,
+            ..frame(2)
+        };
+        let unseen = FrameDetections { outcome: FrameOutcome::NotSeen(NotSeen::Stalled), ..frame(3) };
+        let frames = vec![frame(1), burning, unseen];
+        let batch = DetectionBatch::from_frames(&frames);
+        let again = DetectionBatch::from_record_batch(batch.record_batch().clone()).unwrap();
+        assert_eq!(again.to_frames().unwrap(), frames);
+    }
+
+    #[test]
+    fn a_batch_of_another_version_is_refused() {
+        let batch = DetectionBatch::from_frames(&[frame(1)]).record_batch().clone();
+        let metadata = HashMap::from([(SCHEMA_VERSION_KEY.to_owned(), "99".to_owned())]);
+        let schema = Arc::new(Schema::new_with_metadata(SCHEMA.fields().clone(), metadata));
+        let foreign = RecordBatch::try_new(schema, batch.columns().to_vec()).unwrap();
+        assert!(matches!(
+            DetectionBatch::from_record_batch(foreign),
+            Err(SchemaError::Version { found }) if found == "99"
+        ));
+    }
+}
