@@ -1,0 +1,89 @@
+//! `[[cameras]]`
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{RawEvidence, SecretText};
+
+/// A camera.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawCamera {
+    /// Its id: letters, digits, `-`, `_` and `.`, at most 64 characters, unique in the city.
+    #[schemars(required)]
+    pub id: Option<String>,
+    /// Name for people; the id when not given.
+    #[schemars(length(min = 1, max = 200))]
+    pub name: Option<String>,
+    /// Where its pictures come from: an `rtsp`, `http`, `https`, `file` or `v4l2` address, or the path of a video file.
+    /// User name and password may stand in it, percent-encoded; better are `user` and one of the `password` keys.
+    #[schemars(required, length(min = 1, max = 2048))]
+    pub url: Option<String>,
+    /// Address of the camera's smaller second stream. It is taken instead of `url` where it is given: models look at
+    /// small pictures anyway, and decoding costs a quarter or less.
+    #[schemars(length(min = 1, max = 2048))]
+    pub sub_stream_url: Option<String>,
+    /// User name the camera asks for.
+    #[schemars(length(min = 1, max = 256))]
+    pub user: Option<String>,
+    /// Password, in clear; `password_env` and `password_file` keep it out of this file.
+    pub password: Option<SecretText>,
+    /// Environment variable that holds the password.
+    #[schemars(length(min = 1, max = 256))]
+    pub password_env: Option<String>,
+    /// File that holds the password; a line break at its end is not part of it.
+    #[schemars(length(min = 1, max = 4096))]
+    pub password_file: Option<String>,
+    /// How RTSP media travels.
+    #[serde(default)]
+    pub transport: RawTransport,
+    /// What is decoded.
+    #[serde(default)]
+    pub decode: RawDecode,
+    /// A file is played again from its start when it ends.
+    #[serde(default)]
+    pub repeat: bool,
+    /// Where it stands: longitude, then latitude, in degrees (WGS 84).
+    pub position: Option<[f64; 2]>,
+    /// Grid or area it belongs to; routes ask for it.
+    #[schemars(length(min = 1, max = 200))]
+    pub area: Option<String>,
+    /// Codes of the kinds looked for in it; every kind that has labels when not given.
+    #[schemars(length(max = 256))]
+    pub kinds: Option<Vec<String>>,
+    /// Parts of the picture in which nothing counts: polygons of at least three corners `[x, y]`, in fractions of the
+    /// picture's width and height from its upper left corner.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub ignore: Vec<Vec<[f64; 2]>>,
+    /// This camera's own thresholds: a table for each kind, with the keys of `[kinds.evidence]`. What is not named
+    /// follows the catalogue.
+    #[serde(default)]
+    pub evidence: BTreeMap<String, RawEvidence>,
+}
+
+/// How RTSP media travels.
+#[derive(Deserialize, Serialize, JsonSchema, Default, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub enum RawTransport {
+    /// Inside the RTSP connection: nothing is lost, firewalls are passed.
+    #[default]
+    Tcp,
+    /// RTP over UDP, for cameras that cannot do otherwise.
+    Udp,
+}
+
+/// What of a stream is decoded.
+#[derive(Deserialize, Serialize, JsonSchema, Default, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub enum RawDecode {
+    /// Keyframes where the stream has them; recovery points or full decoding where it has not.
+    #[default]
+    Auto,
+    /// Keyframes only.
+    Keyframes,
+    /// Every frame, for streams with intra refresh; costs some ten times as much.
+    Full,
+}

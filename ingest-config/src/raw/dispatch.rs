@@ -1,0 +1,38 @@
+//! `[dispatch]`
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Budgets and limits from detection to delivery.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawDispatch {
+    /// Deliveries under way at once.
+    #[schemars(range(min = 1, max = 10000))]
+    pub concurrent_deliveries: u32,
+    /// Largest request body the API takes.
+    #[schemars(range(min = 1024, max = 1073741824))]
+    pub max_body_bytes: u64,
+    /// A happening not seen for this long is over; the next sighting opens a new case.
+    #[schemars(range(min = 1.0, max = 2592000.0))]
+    pub incident_quiet_after_secs: f64,
+    /// Evidence of one kind in one camera belongs to one happening within this distance between box centres, in
+    /// fractions of the picture.
+    #[schemars(range(min = 0.0, max = 1.5))]
+    pub join_distance: f64,
+    /// A camera not seen for this long opens a `camera_fault` case.
+    #[schemars(range(min = 1.0, max = 2592000.0))]
+    pub camera_fault_after_secs: f64,
+}
+
+impl Default for RawDispatch {
+    fn default() -> Self {
+        Self {
+            concurrent_deliveries: 32,
+            max_body_bytes: 1 << 20,
+            incident_quiet_after_secs: 600.0,
+            join_distance: 0.25,
+            camera_fault_after_secs: 60.0,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The file as it is written: one type per section, nothing checked beyond the shape.
+//!
+//! The doc comments here are the reference page and the JSON Schema: they speak to the person who writes the file.
+//! Keys that must be given are `Option`s marked `required`: a table with one mistake is still read for its others.
+
+mod camera;
+mod department;
+mod dispatch;
+mod evidence;
+mod kind;
+mod model;
+mod pipeline;
+mod route;
+mod secret;
+mod sink;
+mod site;
+
+pub use camera::{RawCamera, RawDecode, RawTransport};
+pub use department::RawDepartment;
+pub use dispatch::RawDispatch;
+pub use evidence::RawEvidence;
+pub use kind::RawKind;
+pub use model::RawModel;
+pub use pipeline::RawPipeline;
+pub use route::RawRoute;
+pub use secret::SecretText;
+pub use sink::{DEFAULT_RETRY_AFTER_SECS, RawMqtt, RawSink, RawWebhook};
+pub use site::RawSite;
+
+use schemars::JsonSchema;
+
+/// The configuration of a city, `citybrain.toml`.
+///
+/// Every key has its unit in its name. Unknown keys are refused. Relative paths start from the folder of the file
+/// they stand in.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(
+    dead_code,
+    reason = "only its schema is used: rows are read one by one, so that one mistake hides no other"
+)]
+pub struct RawCity {
+    /// More files to read: file names, patterns with `*` and `?` in the last part (`cameras/*.toml`), or folders,
+    /// of which every `*.toml` is read. Files are read in the order of their names. They may hold every section that
+    /// is a list (`[[cameras]]`, `[[kinds]]`, …), not `[site]`, `[pipeline]`, `[dispatch]` or another `include`.
+    #[serde(default)]
+    #[schemars(length(max = 1000))]
+    include: Vec<String>,
+    /// The installation: name, time zone, folders and listeners.
+    #[serde(default)]
+    site: RawSite,
+    /// The cameras.
+    #[serde(default)]
+    #[schemars(length(max = 200000))]
+    cameras: Vec<RawCamera>,
+    /// The event catalogue: what is looked for and how it is treated. The kinds of the built-in catalogue are there
+    /// without being written; a row with the code of one of them changes only what it names, a new code adds a kind.
+    #[serde(default)]
+    #[schemars(length(max = 256))]
+    kinds: Vec<RawKind>,
+    /// Model folders to load.
+    #[serde(default)]
+    #[schemars(length(max = 256))]
+    models: Vec<RawModel>,
+    /// Departments that handle cases. Without any there is one, `district-centre`, whose cases are seen in the console.
+    #[serde(default)]
+    #[schemars(length(max = 10000))]
+    departments: Vec<RawDepartment>,
+    /// Who is responsible for what: the first route whose conditions all hold. When none holds, the case goes to the
+    /// department marked `district_centre`, never nowhere.
+    #[serde(default)]
+    #[schemars(length(max = 10000))]
+    routes: Vec<RawRoute>,
+    /// Destinations of deliveries: webhooks and MQTT brokers.
+    #[serde(default)]
+    #[schemars(length(max = 10000))]
+    sinks: Vec<RawSink>,
+    /// Budgets and limits from camera to detection.
+    #[serde(default)]
+    pipeline: RawPipeline,
+    /// Budgets and limits from detection to delivery.
+    #[serde(default)]
+    dispatch: RawDispatch,
+}

@@ -1,0 +1,58 @@
+//! `[pipeline]` and `[dispatch]` → limits.
+
+use std::time::Duration;
+
+use super::Context;
+use crate::raw::{RawDispatch, RawPipeline};
+use crate::resolved::{DispatchLimits, PipelineLimits};
+use crate::row::Row;
+
+pub(super) fn pipeline(row: &Row<'_, RawPipeline>, context: &mut Context<'_>) -> PipelineLimits {
+    let limits = pipeline_limits(&row.raw);
+    let keys = ["reconnect_min_ms", "reconnect_max_secs"];
+    if limits.reconnect_min > limits.reconnect_max && !keys.iter().any(|key| row.place.lost(key)) {
+        let key = if row.place.has(keys[0]) { keys[0] } else { keys[1] };
+        let message = format!(
+            "does not fit: the first wait, {} ms, is longer than the longest, {} s",
+            limits.reconnect_min.as_millis(),
+            limits.reconnect_max.as_secs_f64()
+        );
+        row.place.report(&mut context.problems, key, message);
+    }
+    limits
+}
+
+pub(super) fn dispatch(row: &Row<'_, RawDispatch>) -> DispatchLimits {
+    dispatch_limits(&row.raw)
+}
+
+/// Limits of the pipeline; bounds were checked with the shape.
+pub(crate) fn pipeline_limits(raw: &RawPipeline) -> PipelineLimits {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    PipelineLimits {
+        workers: raw.workers.map_or_else(cores, |workers| workers as usize),
+        connect_timeout: Duration::from_secs_f64(raw.connect_timeout_secs),
+        stall_after: Duration::from_secs_f64(raw.stall_after_secs),
+        reconnect_min: Duration::from_millis(raw.reconnect_min_ms),
+        reconnect_max: Duration::from_secs_f64(raw.reconnect_max_secs),
+        max_access_unit_bytes: saturated(raw.max_access_unit_bytes),
+        snapshot_budget_bytes: raw.snapshot_budget_bytes,
+        spool_budget_bytes: raw.spool_budget_bytes,
+        snapshot_max_side: raw.snapshot_max_side_px,
+    }
+}
+
+/// Limits of the dispatcher; bounds were checked with the shape.
+pub(crate) fn dispatch_limits(raw: &RawDispatch) -> DispatchLimits {
+    DispatchLimits {
+        concurrent_deliveries: raw.concurrent_deliveries as usize,
+        max_body_bytes: saturated(raw.max_body_bytes),
+        incident_quiet_after: Duration::from_secs_f64(raw.incident_quiet_after_secs),
+        join_distance: raw.join_distance as f32,
+        camera_fault_after: Duration::from_secs_f64(raw.camera_fault_after_secs),
+    }
+}
+
+fn saturated(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,181 @@
+//! `[[sinks]]` → [`Destination`].
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use citybrain_types::DestinationId;
+
+use super::address::{AddressFault, broker_address, web_address};
+use super::secret::SecretKeys;
+use super::{Context, id_fault};
+use crate::names::Names;
+use crate::raw::{RawMqtt, RawSink, RawWebhook};
+use crate::resolved::{Channel, Credentials, Destination, Secret};
+use crate::row::{Place, Row};
+use crate::suggestion::{did_you_mean, shown};
+
+/// What may stand in a topic.
+const PLACEHOLDERS: [&str; 3] = ["kind", "camera", "department"];
+
+pub(super) fn sinks<'d>(
+    rows: &[Row<'d, RawSink>],
+    context: &mut Context<'_>,
+) -> (BTreeMap<DestinationId, Destination>, Names<'d>) {
+    let mut names = Names::new("destination", &context.problems);
+    let mut destinations = BTreeMap::new();
+    for Row { raw, place } in rows {
+        let channel = channel(raw, place, context);
+        let Some(id) = names.declare(place, "id", raw.id.as_deref(), &mut context.problems) else { continue };
+        let id = match DestinationId::new(id) {
+            Ok(id) => id,
+            Err(error) => {
+                place.report(&mut context.problems, "id", id_fault(&error));
+                continue;
+            }
+        };
+        let Some(channel) = channel else { continue };
+        let timeout = Duration::from_millis(raw.timeout_ms);
+        let retry_after = raw.retry_after_secs.iter().map(|secs| Duration::from_secs_f64(*secs)).collect();
+        destinations.insert(id.clone(), Destination { id, channel, timeout, retry_after });
+    }
+    (destinations, names)
+}
+
+fn channel(raw: &RawSink, place: &Place<'_>, context: &mut Context<'_>) -> Option<Channel> {
+    match (&raw.webhook, &raw.mqtt) {
+        (Some(webhook), None) => self::webhook(webhook, &place.inner("webhook"), context),
+        (None, Some(mqtt)) => self::mqtt(mqtt, &place.inner("mqtt"), context),
+        (Some(_), Some(_)) => {
+            let suggestion = Some("give each a destination of its own".to_owned());
+            place.suggest(&mut context.problems, "mqtt", "stands beside 'webhook'", suggestion);
+            None
+        }
+        (None, None) => {
+            let is_known = place.lost("webhook") || place.lost("mqtt");
+            if !is_known && !context.problems.is_torn(place.source().index) {
+                let message = format!("{place} has neither 'webhook' nor 'mqtt'");
+                let suggestion = Some("add one of them".to_owned());
+                context.problems.report(place.header(), place.path_of("webhook"), message, suggestion);
+            }
+            None
+        }
+    }
+}
+
+fn webhook(raw: &RawWebhook, place: &Place<'_>, context: &mut Context<'_>) -> Option<Channel> {
+    let url = raw.url.as_deref().and_then(|url| taken(web_address(url), place, "url", context));
+    let keys = SecretKeys { key: "secret", clear: &raw.secret, env: &raw.secret_env, file: &raw.secret_file };
+    let is_silent = keys.is_lost(place) || context.problems.is_torn(place.source().index);
+    if keys.given().is_empty() && !is_silent {
+        let message = format!("{place} has no signing secret");
+        let suggestion = "give one of 'secret', 'secret_env' and 'secret_file'".to_owned();
+        context.problems.report(place.header(), place.path_of("secret"), message, Some(suggestion));
+    }
+    let (key, secret) = keys.read(place, context)?;
+    if let Err(fault) = check_signing_secret(&secret) {
+        let suggestion = "make one: echo whsec_$(openssl rand -base64 32)".to_owned();
+        place.suggest(&mut context.problems, &key, fault, Some(suggestion));
+        return None;
+    }
+    Some(Channel::Webhook { url: url?, secret: Secret(secret) })
+}
+
+/// Standard Webhooks: `whsec_` and the base64 of 24 to 64 bytes.
+fn check_signing_secret(secret: &str) -> Result<(), String> {
+    let Some(encoded) = secret.strip_prefix("whsec_") else {
+        return Err("gives a secret that does not begin with 'whsec_'".to_owned());
+    };
+    match STANDARD.decode(encoded) {
+        Ok(bytes) if (24..=64).contains(&bytes.len()) => Ok(()),
+        Ok(bytes) => Err(format!("gives a secret of {} bytes; 24 to 64 are needed", bytes.len())),
+        Err(_) => Err("gives a secret that is not base64 after 'whsec_'".to_owned()),
+    }
+}
+
+fn mqtt(raw: &RawMqtt, place: &Place<'_>, context: &mut Context<'_>) -> Option<Channel> {
+    let broker = raw.broker.as_deref().and_then(|url| taken(broker_address(url), place, "broker", context));
+    check_topic(&raw.topic, place, context);
+    let keys = SecretKeys {
+        key: "password",
+        clear: &raw.password,
+        env: &raw.password_env,
+        file: &raw.password_file,
+    };
+    let in_address = broker.as_ref().and_then(|address| address.credentials.clone());
+    let credentials = credentials(raw.user.as_deref(), &keys, in_address, place, context);
+    Some(Channel::Mqtt { broker: broker?.url, credentials, topic: raw.topic.clone() })
+}
+
+fn taken<T>(
+    address: Result<T, AddressFault>,
+    place: &Place<'_>,
+    key: &str,
+    context: &mut Context<'_>,
+) -> Option<T> {
+    match address {
+        Ok(address) => Some(address),
+        Err(fault) => {
+            place.suggest(&mut context.problems, key, &fault.message, fault.suggestion);
+            None
+        }
+    }
+}
+
+/// User name and password from their keys, or from the address; not from both.
+pub(super) fn credentials(
+    user: Option<&str>,
+    keys: &SecretKeys<'_>,
+    in_address: Option<Credentials>,
+    place: &Place<'_>,
+    context: &mut Context<'_>,
+) -> Option<Credentials> {
+    let password = keys.read(place, context).map(|(_, password)| password);
+    let given = keys.given();
+    match (user, given.first(), in_address) {
+        (None, None, in_address) => in_address,
+        (user, first, Some(_)) => {
+            let key = if user.is_some() { "user" } else { first.map_or("user", String::as_str) };
+            let suggestion = Some("keep one of them".to_owned());
+            place.suggest(&mut context.problems, key, "stands beside a user name in the address", suggestion);
+            None
+        }
+        (None, Some(first), None) => {
+            if !place.lost("user") && !context.problems.is_torn(place.source().index) {
+                place.suggest(
+                    &mut context.problems,
+                    first,
+                    "has no user name",
+                    Some("add 'user'".to_owned()),
+                );
+            }
+            None
+        }
+        // A camera may want a user name alone.
+        (Some(user), _, None) => {
+            Some(Credentials { user: user.to_owned(), password: password.unwrap_or_default() })
+        }
+    }
+}
+
+fn check_topic(topic: &str, place: &Place<'_>, context: &mut Context<'_>) {
+    let mut complain = |message: String, suggestion: Option<String>| {
+        place.suggest(&mut context.problems, "topic", message, suggestion);
+    };
+    if let Some(bad) = topic.chars().find(|c| matches!(c, '+' | '#') || c.is_control()) {
+        return complain(format!("holds '{}', which a topic to publish to cannot", bad.escape_debug()), None);
+    }
+    if topic.starts_with('$') {
+        return complain("begins with '$', which brokers keep for themselves".to_owned(), None);
+    }
+    for part in topic.split('{').skip(1) {
+        let (name, is_closed) = part.split_once('}').map_or((part, false), |(name, _)| (name, true));
+        if is_closed && PLACEHOLDERS.contains(&name) {
+            continue;
+        }
+        let known = "known are {kind}, {camera} and {department}".to_owned();
+        let suggestion = did_you_mean(name, PLACEHOLDERS).unwrap_or(known);
+        return complain(format!("holds the unknown placeholder '{{{}'", shown(name)), Some(suggestion));
+    }
+}
