@@ -1,0 +1,384 @@
+//! A loaded model: frames in, scored boxes out.
+
+use crate::heads::{self, Frame, Head, NeededOutput};
+use crate::letterbox::Placement;
+use crate::manifest::{Dtype, InputSpec, Manifest, ManifestError};
+use crate::preprocess::Packer;
+use crate::runtime::Runtime;
+use crate::session::{Port, Session, SessionOptions, read_weights, sha256, shape_text};
+use citybrain_types::{BoundingBox, Label, ModelId, NoAnswer, Score};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// One thing a model found in one frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelledBox {
+    /// What the model calls it.
+    pub label: Label,
+    /// How sure it is, calibrated.
+    pub score: Score,
+    /// Where in the picture (not in the input).
+    pub bbox: BoundingBox,
+}
+
+/// Boxes below this score are not told unless [`Detector::set_floor`] says otherwise.
+pub const DEFAULT_FLOOR: f32 = 0.05;
+
+/// Why a model was not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// `model.toml` is missing or wrong.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The weights cannot be read.
+    #[error("{}: {source}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is larger than allowed.
+    #[error("{} is larger than {limit} bytes; raise max_file_bytes if it is meant to be", .path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Largest size allowed.
+        limit: u64,
+    },
+    /// Not the file the manifest is about.
+    #[error("{} has sha256 {found}, model.toml says {expected}; fetch the file again or correct the manifest", .path.display())]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// What the manifest says.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A tensor keeps its data in another file, which the checksum does not cover.
+    #[error("{}: tensor '{tensor}' keeps its data outside, in '{location}'; save the model as one file", .path.display())]
+    ExternalData {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Where it points.
+        location: String,
+    },
+    /// Not an ONNX graph that ONNX Runtime can run.
+    #[error("{} is not a model that onnx runtime can run: {reason}", .path.display())]
+    NotOnnx {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The manifest and the graph do not fit; everything that does not.
+    #[error("{}", lines(.path, .mismatches))]
+    Mismatch {
+        /// The graph's file.
+        path: PathBuf,
+        /// Never empty.
+        mismatches: Vec<Mismatch>,
+    },
+    /// The model gave no usable answer for a grey frame.
+    #[error("{}: a first run on a grey frame failed: {source}", .path.display())]
+    FirstRun {
+        /// The graph's file.
+        path: PathBuf,
+        /// How.
+        source: DetectError,
+    },
+}
+
+fn lines(path: &Path, mismatches: &[Mismatch]) -> String {
+    mismatches.iter().map(|mismatch| format!("{}: {mismatch}", path.display())).collect::<Vec<_>>().join("\n")
+}
+
+/// One claim of a manifest that its graph does not keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mismatch {
+    /// The graph does not have exactly one input.
+    InputCount {
+        /// Names of its inputs.
+        found: Vec<String>,
+    },
+    /// The graph's input has another name.
+    InputName {
+        /// As the manifest says.
+        claimed: String,
+        /// As it is.
+        found: String,
+    },
+    /// The input has another type or shape.
+    Input {
+        /// Its name.
+        name: String,
+        /// Type and shape as the manifest says.
+        claimed: String,
+        /// Type and shape as they are.
+        found: String,
+    },
+    /// The head needs an output that the graph has not.
+    OutputMissing {
+        /// Key of `[head]`.
+        key: &'static str,
+        /// As the manifest says.
+        claimed: String,
+        /// Names of the graph's outputs.
+        found: Vec<String>,
+    },
+    /// The number of labels is not the output's.
+    LabelCount {
+        /// The output.
+        output: String,
+        /// Labels of the manifest.
+        claimed: usize,
+        /// Labels of the output.
+        found: i64,
+    },
+    /// An output has another type or shape.
+    Output {
+        /// Its name.
+        name: String,
+        /// Type and shape the head needs.
+        needed: String,
+        /// Type and shape as they are.
+        found: String,
+    },
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InputCount { found } => {
+                write!(f, "a model has one input, the graph has {}: {}", found.len(), found.join(", "))
+            }
+            Self::InputName { claimed, found } => {
+                write!(f, "model.toml says the input is '{claimed}', the graph has '{found}'")
+            }
+            Self::Input { name, claimed, found } => {
+                write!(f, "model.toml says input '{name}' is {claimed}, the graph has {found}")
+            }
+            Self::OutputMissing { key, claimed, found } => {
+                write!(f, "model.toml says head.{key} is '{claimed}', the graph has {}", found.join(", "))
+            }
+            Self::LabelCount { output, claimed, found } => {
+                write!(f, "model.toml has {claimed} labels, output '{output}' of the graph has {found}")
+            }
+            Self::Output { name, needed, found } => {
+                write!(f, "the head needs output '{name}' as {needed}, the graph has {found}")
+            }
+        }
+    }
+}
+
+/// Why a frame got no answer.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum DetectError {
+    /// The frame is not of the input's size: an error of the caller.
+    #[error("a frame of {expected} bytes is wanted ({width}×{height} RGB), got {found}")]
+    FrameSize {
+        /// Width of the input.
+        width: u32,
+        /// Height of the input.
+        height: u32,
+        /// Bytes of such a frame.
+        expected: usize,
+        /// Bytes that came.
+        found: usize,
+    },
+    /// The placement is for another input: an error of the caller.
+    #[error("the placement is for an input of {}×{}, this model's is {}×{}", .found.0, .found.1, .expected.0, .expected.1)]
+    PlacementSize {
+        /// Width and height of the input.
+        expected: (u32, u32),
+        /// Width and height the placement is for.
+        found: (u32, u32),
+    },
+    /// ONNX Runtime failed.
+    #[error("onnx runtime failed: {0}")]
+    Runtime(String),
+    /// An output has another shape than at loading.
+    #[error("output '{output}' came as {found}")]
+    OutputShape {
+        /// Its name.
+        output: String,
+        /// What came.
+        found: String,
+    },
+    /// An output holds NaN or a number outside `0..=1`.
+    #[error("output '{output}' holds {value} for label '{label}', which is no probability")]
+    NotAProbability {
+        /// Its name.
+        output: String,
+        /// The label.
+        label: Label,
+        /// The number.
+        value: f32,
+    },
+}
+
+impl DetectError {
+    /// The reason as it is published and counted.
+    #[must_use]
+    pub const fn no_answer(&self) -> NoAnswer {
+        match self {
+            Self::FrameSize { .. } | Self::PlacementSize { .. } | Self::Runtime(_) => NoAnswer::RuntimeError,
+            Self::OutputShape { .. } | Self::NotAProbability { .. } => NoAnswer::InvalidOutput,
+        }
+    }
+}
+
+/// A model ready to answer. One per core: it answers one frame at a time, on the caller's thread.
+#[derive(Debug)]
+pub struct Detector {
+    manifest: Manifest,
+    session: Session,
+    packer: Packer,
+    head: Box<dyn Head>,
+    floor: f32,
+}
+
+impl Detector {
+    /// Loads a model's folder, checks every claim of its manifest against the graph and runs it once on grey.
+    ///
+    /// # Errors
+    /// [`LoadError`], which says exactly what does not match.
+    pub fn load(dir: &Path, runtime: &Runtime, options: SessionOptions) -> Result<Self, LoadError> {
+        let manifest = Manifest::read(dir)?;
+        let path = dir.join(&manifest.file);
+        let bytes = read_weights(&path, options.max_file_bytes)?;
+        let found = sha256(&bytes);
+        if found != manifest.sha256 {
+            return Err(LoadError::Checksum { path, expected: manifest.sha256, found });
+        }
+        let session = Session::open(&path, &bytes, runtime, options)?;
+        let (head, needed) = heads::build(&manifest);
+        let mismatches = mismatches(&manifest, &needed, &session);
+        if !mismatches.is_empty() {
+            return Err(LoadError::Mismatch { path, mismatches });
+        }
+        let packer = Packer::new(&manifest.input);
+        let mut detector = Self { manifest, session, packer, head, floor: DEFAULT_FLOOR };
+        detector.first_run().map_err(|source| LoadError::FirstRun { path, source })?;
+        Ok(detector)
+    }
+
+    fn first_run(&mut self) -> Result<(), DetectError> {
+        let input = &self.manifest.input;
+        let (frame, placement) = (vec![114; input.frame_bytes()], input.placement(input.width, input.height));
+        self.detect(&frame, &placement).map(|_| ())
+    }
+
+    /// What the model is fed with.
+    #[must_use]
+    pub const fn input(&self) -> &InputSpec {
+        &self.manifest.input
+    }
+
+    /// Its name and version.
+    #[must_use]
+    pub const fn model_id(&self) -> &ModelId {
+        &self.manifest.id
+    }
+
+    /// Labels it scores.
+    #[must_use]
+    pub fn labels(&self) -> &[Label] {
+        &self.manifest.labels
+    }
+
+    /// The score from which on a label counts as found; `None` for a label it does not score.
+    #[must_use]
+    pub fn threshold(&self, label: &Label) -> Option<f32> {
+        self.manifest.threshold(label)
+    }
+
+    /// All that its manifest says.
+    #[must_use]
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Boxes below `floor` are not told from now on: the lowest log floor among the kinds that listen to this model.
+    pub fn set_floor(&mut self, floor: f32) {
+        self.floor = floor;
+    }
+
+    /// Looks at one frame.
+    ///
+    /// `rgb` is interleaved RGB of exactly the input's size, row by row, already scaled and padded as `placement` says.
+    /// It is fed to the graph without a copy where the graph takes RGB bytes. Boxes come with the surest of a label
+    /// first.
+    ///
+    /// # Errors
+    /// [`DetectError`]; the frame then has no answer, which is not the same as nothing found.
+    pub fn detect(&mut self, rgb: &[u8], placement: &Placement) -> Result<Vec<LabelledBox>, DetectError> {
+        let input = &self.manifest.input;
+        let (width, height, expected) = (input.width, input.height, input.frame_bytes());
+        if rgb.len() != expected {
+            return Err(DetectError::FrameSize { width, height, expected, found: rgb.len() });
+        }
+        if placement.input() != (width, height) {
+            return Err(DetectError::PlacementSize { expected: (width, height), found: placement.input() });
+        }
+        let outputs = self.session.run(input.shape(), &self.packer.pack(rgb))?;
+        let frame = Frame {
+            labels: &self.manifest.labels,
+            thresholds: &self.manifest.thresholds,
+            floor: self.floor,
+            placement,
+        };
+        self.head.read(&outputs, &frame)
+    }
+}
+
+/// Every claim of the manifest that the graph does not keep.
+fn mismatches(manifest: &Manifest, needed: &[NeededOutput], session: &Session) -> Vec<Mismatch> {
+    let mut mismatches: Vec<Mismatch> =
+        input_mismatch(&manifest.input, &session.inputs()).into_iter().collect();
+    let outputs = session.outputs();
+    mismatches
+        .extend(needed.iter().filter_map(|need| output_mismatch(need, manifest.labels.len(), &outputs)));
+    mismatches
+}
+
+fn input_mismatch(input: &InputSpec, inputs: &[Port]) -> Option<Mismatch> {
+    let [port] = inputs else {
+        return Some(Mismatch::InputCount { found: inputs.iter().map(|port| port.name.clone()).collect() });
+    };
+    if port.name != input.name {
+        return Some(Mismatch::InputName { claimed: input.name.clone(), found: port.name.clone() });
+    }
+    let dtype = match input.dtype {
+        Dtype::U8 => "uint8",
+        Dtype::F32 => "float32",
+    };
+    let claimed = format!("{dtype} {}", shape_text(&input.shape()));
+    (!port.fits(dtype, &input.shape())).then(|| Mismatch::Input {
+        name: port.name.clone(),
+        claimed,
+        found: port.to_string(),
+    })
+}
+
+fn output_mismatch(need: &NeededOutput, labels: usize, outputs: &[Port]) -> Option<Mismatch> {
+    let Some(port) = outputs.iter().find(|port| port.name == need.name) else {
+        let found = outputs.iter().map(|port| format!("'{}'", port.name)).collect();
+        return Some(Mismatch::OutputMissing { key: need.key, claimed: need.name.clone(), found });
+    };
+    let mut any_labels = need.shape.clone();
+    any_labels[need.label_axis] = -1;
+    if !port.fits("float32", &any_labels) {
+        let needed = format!("float32 {}", shape_text(&need.shape));
+        return Some(Mismatch::Output { name: port.name.clone(), needed, found: port.to_string() });
+    }
+    let found = port.shape.as_ref().map_or(-1, |shape| shape[need.label_axis]);
+    (found != -1 && found != labels as i64).then(|| Mismatch::LabelCount {
+        output: port.name.clone(),
+        claimed: labels,
+        found,
+    })
+}

@@ -1,0 +1,302 @@
+//! A calibrated probability per label and cell, `[1, labels, rows, columns]`, and one per label and picture, `[1, labels]`.
+//!
+//! From cells to boxes, for each label:
+//!
+//! 1. Cells wholly in the letterbox's padding do not count. The highest cell left is the *peak*.
+//! 2. Neighbouring cells (all eight) of at least `region_fraction × min(threshold, peak)` are one region. Where the peak
+//!    reaches the label's threshold every region that does so too is told, else only the peak's own. So there is always
+//!    one place to look at, and a picture that scores above the log's floor is never told without one.
+//! 3. The peak's region gets the picture's score, another region the picture's score × its own highest cell / peak. The
+//!    picture's score is the calibrated one, so the best box of a picture carries a probability that can be relied on and
+//!    that the model card's figures are about; a cell's score says only how the regions compare.
+//! 4. Boxes below the floor are left out, and of two that overlap by more than half the weaker is.
+
+use super::multilabel::image_scores;
+use super::{Frame, Head, NeededOutput, cell_size, score};
+use crate::detector::{DetectError, LabelledBox};
+use crate::letterbox::Placement;
+use crate::manifest::reader::Table;
+use crate::nms::keep_surest;
+use crate::session::{Outputs, shape_text};
+use citybrain_types::{BoundingBox, Label, Score};
+
+/// Keys of `[head]` with `kind = "heatmap"`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeatmapSpec {
+    /// Name of the output with a probability per label and cell.
+    pub heat_output: String,
+    /// Name of the output with a probability per label and picture.
+    pub score_output: String,
+    /// A region is made of cells of at least this part of the label's threshold; 0.5 when the manifest is silent.
+    pub region_fraction: f32,
+}
+
+/// Finest grid read: one cell per pixel of the largest input would be an error of the exporter.
+const MAX_CELLS: usize = 256 * 256;
+/// Most boxes of one label in one frame: a street with more fires than this is one fire.
+const MAX_BOXES: usize = 16;
+/// Two boxes of one label that overlap by more are one.
+const MAX_IOU: f32 = 0.5;
+
+impl HeatmapSpec {
+    pub(crate) fn read(table: &mut Table<'_>) -> Option<Self> {
+        let heat_output = table.string("heat_output");
+        let score_output = table.string("score_output");
+        let region_fraction = table.fraction_or("region_fraction", 0.5);
+        Some(Self {
+            heat_output: heat_output?,
+            score_output: score_output?,
+            region_fraction: region_fraction? as f32,
+        })
+    }
+
+    pub(crate) fn outputs(&self, labels: i64) -> Vec<NeededOutput> {
+        let heat = self.heat_output.clone();
+        let image = self.score_output.clone();
+        vec![
+            NeededOutput { key: "heat_output", name: heat, shape: vec![1, labels, -1, -1], label_axis: 1 },
+            NeededOutput { key: "score_output", name: image, shape: vec![1, labels], label_axis: 1 },
+        ]
+    }
+
+    /// The grid of each label, with its columns and rows.
+    fn grids<'o>(
+        &self,
+        outputs: &'o Outputs<'_>,
+        labels: usize,
+    ) -> Result<(std::slice::ChunksExact<'o, f32>, usize, usize), DetectError> {
+        let (shape, heat) = outputs.floats(&self.heat_output)?;
+        let wrong =
+            || DetectError::OutputShape { output: self.heat_output.clone(), found: shape_text(shape) };
+        let [1, found, rows, columns] = *shape else { return Err(wrong()) };
+        let (rows, columns) = (usize::try_from(rows).unwrap_or(0), usize::try_from(columns).unwrap_or(0));
+        let cells = rows.saturating_mul(columns);
+        if found != labels as i64 || cells == 0 || cells > MAX_CELLS {
+            return Err(wrong());
+        }
+        Ok((heat.chunks_exact(cells), columns, rows))
+    }
+}
+
+impl Head for HeatmapSpec {
+    fn read(&self, outputs: &Outputs<'_>, frame: &Frame<'_>) -> Result<Vec<LabelledBox>, DetectError> {
+        let images = image_scores(outputs, &self.score_output, frame.labels.len())?;
+        let (grids, columns, rows) = self.grids(outputs, frame.labels.len())?;
+        let mut found = Vec::new();
+        for (((label, threshold), image), heat) in
+            frame.labels.iter().zip(frame.thresholds).zip(images).zip(grids)
+        {
+            let image = score(&self.score_output, label, *image)?;
+            check_cells(&self.heat_output, label, heat)?;
+            if image.get() < frame.floor {
+                continue;
+            }
+            let grid = Grid { heat, columns, rows };
+            let boxes = grid.boxes(frame.placement, *threshold, self.region_fraction);
+            let scored = boxes.into_iter().map(|(part, bbox)| (image.get() * part, bbox)).collect();
+            for (value, bbox) in keep_surest(scored, MAX_IOU, MAX_BOXES) {
+                let score = score(&self.heat_output, label, value)?;
+                if score.get() >= frame.floor {
+                    found.push(LabelledBox { label: label.clone(), score, bbox });
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn check_cells(output: &str, label: &Label, heat: &[f32]) -> Result<(), DetectError> {
+    match heat.iter().find(|value| Score::new(**value).is_none()) {
+        Some(value) => Err(DetectError::NotAProbability {
+            output: output.to_owned(),
+            label: label.clone(),
+            value: *value,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// One label's cells, row by row.
+struct Grid<'g> {
+    heat: &'g [f32],
+    columns: usize,
+    rows: usize,
+}
+
+impl Grid<'_> {
+    /// Boxes in the picture, each with its share of the picture's score.
+    fn boxes(&self, placement: &Placement, threshold: f32, fraction: f32) -> Vec<(f32, BoundingBox)> {
+        let mut free = self.inside(placement);
+        let Some(peak) = self.peak(&free) else { return Vec::new() };
+        let height = self.heat[peak];
+        let cut = fraction * threshold.min(height);
+        if height < threshold {
+            return self
+                .region(peak, cut, &mut free)
+                .bbox(self, placement)
+                .map(|b| (1.0, b))
+                .into_iter()
+                .collect();
+        }
+        let mut boxes = Vec::new();
+        for start in 0..self.heat.len() {
+            if !free[start] || self.heat[start] < cut {
+                continue;
+            }
+            let region = self.region(start, cut, &mut free);
+            if region.highest >= threshold
+                && let Some(bbox) = region.bbox(self, placement)
+            {
+                boxes.push((region.highest / height, bbox));
+            }
+        }
+        boxes
+    }
+
+    /// Which cells show some of the picture.
+    fn inside(&self, placement: &Placement) -> Vec<bool> {
+        let (width, height) = cell_size(placement.input(), self.columns, self.rows);
+        let content = placement.content();
+        let overlaps = |index: usize, size: f32, from: u32, length: u32| {
+            let start = index as f32 * size;
+            start < (from + length) as f32 && start + size > from as f32
+        };
+        (0..self.heat.len())
+            .map(|cell| {
+                overlaps(cell % self.columns, width, content.left, content.width)
+                    && overlaps(cell / self.columns, height, content.top, content.height)
+            })
+            .collect()
+    }
+
+    fn peak(&self, inside: &[bool]) -> Option<usize> {
+        let cells = (0..self.heat.len()).filter(|cell| inside[*cell] && self.heat[*cell] > 0.0);
+        // `rev` so that of equal cells the first is taken.
+        cells.rev().max_by(|a, b| self.heat[*a].total_cmp(&self.heat[*b]))
+    }
+
+    /// The cells from `cut` up that hang together with `start`; they are not free any more.
+    fn region(&self, start: usize, cut: f32, free: &mut [bool]) -> Region {
+        let mut region = Region::at(start % self.columns, start / self.columns);
+        let mut to_visit = vec![start];
+        free[start] = false;
+        while let Some(cell) = to_visit.pop() {
+            let (column, row) = (cell % self.columns, cell / self.columns);
+            region.add(column, row, self.heat[cell]);
+            for near_row in row.saturating_sub(1)..(row + 2).min(self.rows) {
+                for near_column in column.saturating_sub(1)..(column + 2).min(self.columns) {
+                    let near = near_row * self.columns + near_column;
+                    if free[near] && self.heat[near] >= cut {
+                        free[near] = false;
+                        to_visit.push(near);
+                    }
+                }
+            }
+        }
+        region
+    }
+}
+
+/// Cells that hang together: the columns and rows they reach over, and the highest of them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Region {
+    columns: (usize, usize),
+    rows: (usize, usize),
+    highest: f32,
+}
+
+impl Region {
+    fn at(column: usize, row: usize) -> Self {
+        Self { columns: (column, column), rows: (row, row), highest: 0.0 }
+    }
+
+    fn add(&mut self, column: usize, row: usize, heat: f32) {
+        self.columns = (self.columns.0.min(column), self.columns.1.max(column));
+        self.rows = (self.rows.0.min(row), self.rows.1.max(row));
+        self.highest = self.highest.max(heat);
+    }
+
+    fn bbox(&self, grid: &Grid<'_>, placement: &Placement) -> Option<BoundingBox> {
+        let (width, height) = cell_size(placement.input(), grid.columns, grid.rows);
+        placement.to_picture(
+            self.columns.0 as f32 * width,
+            self.rows.0 as f32 * height,
+            (self.columns.1 + 1) as f32 * width,
+            (self.rows.1 + 1) as f32 * height,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boxes(heat: &[f32], placement: &Placement) -> Vec<(f32, [f32; 4])> {
+        let grid = Grid { heat, columns: 4, rows: 4 };
+        grid.boxes(placement, 0.5, 0.5).into_iter().map(|(part, bbox)| (part, bbox.into())).collect()
+    }
+
+    const WHOLE: Placement = Placement::stretch((64, 64));
+
+    #[test]
+    fn each_region_above_the_threshold_is_a_box_scaled_by_its_highest_cell() {
+        #[rustfmt::skip]
+        let heat = [
+            0.8, 0.3, 0.0, 0.0,
+            0.0, 0.3, 0.0, 0.0,
+            0.0, 0.0, 0.0, 0.6,
+            0.2, 0.0, 0.0, 0.0,
+        ];
+        let expected = vec![(1.0, [0.0, 0.0, 0.5, 0.5]), (0.6 / 0.8, [0.75, 0.5, 1.0, 0.75])];
+        assert_eq!(boxes(&heat, &WHOLE), expected);
+    }
+
+    #[test]
+    fn cells_that_touch_at_a_corner_are_one_region() {
+        #[rustfmt::skip]
+        let heat = [
+            0.8, 0.0, 0.0, 0.0,
+            0.0, 0.8, 0.0, 0.0,
+            0.0, 0.0, 0.0, 0.0,
+            0.0, 0.0, 0.0, 0.0,
+        ];
+        assert_eq!(boxes(&heat, &WHOLE), vec![(1.0, [0.0, 0.0, 0.5, 0.5])]);
+    }
+
+    #[test]
+    fn a_weak_picture_gets_one_box_around_its_best_cell() {
+        #[rustfmt::skip]
+        let heat = [
+            0.0, 0.0, 0.0, 0.0,
+            0.2, 0.1, 0.0, 0.0,
+            0.0, 0.0, 0.0, 0.0,
+            0.0, 0.0, 0.0, 0.19,
+        ];
+        assert_eq!(boxes(&heat, &WHOLE), vec![(1.0, [0.0, 0.25, 0.5, 0.5])]);
+    }
+
+    #[test]
+    fn a_region_below_the_threshold_is_not_told_beside_one_above() {
+        let mut heat = [0.0; 16];
+        (heat[0], heat[15]) = (0.9, 0.4);
+        assert_eq!(boxes(&heat, &WHOLE), vec![(1.0, [0.0, 0.0, 0.25, 0.25])]);
+    }
+
+    #[test]
+    fn cells_in_the_padding_do_not_count() {
+        // Content is rows 8 to 56: the first and last row of cells show half a cell of it.
+        let partly = Placement::letterbox((64, 48), (64, 64));
+        let mut heat = [0.0; 16];
+        heat[0] = 1.0;
+        assert_eq!(boxes(&heat, &partly), vec![(1.0, [0.0, 0.0, 0.25, 8.0 / 48.0])]);
+        // Content is rows 16 to 48: the first and last row of cells are padding.
+        let padded = Placement::letterbox((64, 32), (64, 64));
+        (heat[0], heat[5]) = (1.0, 0.7);
+        assert_eq!(boxes(&heat, &padded), vec![(1.0, [0.25, 0.0, 0.5, 0.5])]);
+    }
+
+    #[test]
+    fn a_grid_of_zeros_has_no_place() {
+        assert_eq!(boxes(&[0.0; 16], &WHOLE), vec![]);
+    }
+}

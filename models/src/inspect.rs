@@ -1,0 +1,171 @@
+//! Looks into a model: the ports of an ONNX file, and a check of a whole folder on one picture.
+
+use crate::detector::{DetectError, Detector, LabelledBox, LoadError};
+use crate::picture::{self, Fitter, PictureError};
+use crate::runtime::Runtime;
+use crate::session::{Port, Session, SessionOptions, read_weights, sha256};
+use image::RgbImage;
+use std::fmt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What an ONNX file takes and gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GraphDescription {
+    /// Checksum of the file, as a manifest wants it.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Inputs, in the graph's order.
+    pub inputs: Vec<Port>,
+    /// Outputs, in the graph's order.
+    pub outputs: Vec<Port>,
+}
+
+/// Describes an ONNX file, without a manifest.
+///
+/// # Errors
+/// [`LoadError`] when it cannot be read, is no graph or keeps data in other files.
+pub fn describe(file: &Path, runtime: &Runtime) -> Result<GraphDescription, LoadError> {
+    let options = SessionOptions::default();
+    let bytes = read_weights(file, options.max_file_bytes)?;
+    let session = Session::open(file, &bytes, runtime, options)?;
+    Ok(GraphDescription {
+        sha256: sha256(&bytes),
+        bytes: bytes.len() as u64,
+        inputs: session.inputs(),
+        outputs: session.outputs(),
+    })
+}
+
+impl fmt::Display for GraphDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "sha256  {}", self.sha256)?;
+        writeln!(f, "bytes   {}", self.bytes)?;
+        for (what, ports) in [("input ", &self.inputs), ("output", &self.outputs)] {
+            for port in ports {
+                writeln!(f, "{what}  {}  {port}", port.name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a model did not pass.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// It was not loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The picture cannot be used.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// It gave no usable answer for the picture.
+    #[error(transparent)]
+    Detect(#[from] DetectError),
+}
+
+/// What a model said of one picture.
+#[derive(Debug)]
+pub struct Checked {
+    detector: Detector,
+    picture: RgbImage,
+    found: Vec<LabelledBox>,
+    took: Duration,
+}
+
+/// Runs timed, after the first: the median says more than one.
+const TIMED_RUNS: usize = 9;
+
+/// Loads a model's folder with all its checks and looks at `picture`, or at a grey one.
+///
+/// # Errors
+/// [`CheckError`].
+pub fn check(dir: &Path, runtime: &Runtime, picture: Option<&Path>) -> Result<Checked, CheckError> {
+    let mut detector = Detector::load(dir, runtime, SessionOptions::default())?;
+    detector.set_floor(0.0);
+    let picture = match picture {
+        Some(path) => picture::read(path)?,
+        None => RgbImage::from_pixel(detector.input().width, detector.input().height, [114; 3].into()),
+    };
+    let mut fitter = Fitter::new(detector.input());
+    let (frame, placement) = fitter.fit(&picture)?;
+    let mut times = Vec::with_capacity(TIMED_RUNS);
+    let mut found = Vec::new();
+    for _ in 0..TIMED_RUNS {
+        let started = Instant::now();
+        found = detector.detect(frame, &placement)?;
+        times.push(started.elapsed());
+    }
+    times.sort();
+    Ok(Checked { detector, picture, found, took: times[TIMED_RUNS / 2] })
+}
+
+impl Checked {
+    /// What was found, down to the lowest score, the surest of each label first.
+    #[must_use]
+    pub fn found(&self) -> &[LabelledBox] {
+        &self.found
+    }
+
+    /// Median time of one look, on this machine as busy as it was.
+    #[must_use]
+    pub const fn took(&self) -> Duration {
+        self.took
+    }
+
+    /// Writes the picture with an outline around each box that reaches its label's threshold, as PNG or JPEG by the
+    /// name's ending.
+    ///
+    /// # Errors
+    /// [`PictureError::Unwritable`].
+    pub fn write_annotated(&self, path: &Path) -> Result<(), PictureError> {
+        const COLORS: [[u8; 3]; 6] =
+            [[230, 40, 30], [30, 110, 230], [20, 160, 90], [240, 170, 0], [150, 60, 200], [0, 170, 190]];
+        let mut picture = self.picture.clone();
+        for found in self.found.iter().filter(|found| self.counts(found)) {
+            let index = self.detector.labels().iter().position(|label| *label == found.label).unwrap_or(0);
+            picture::outline(&mut picture, &found.bbox, COLORS[index % COLORS.len()]);
+        }
+        picture::write(path, &picture)
+    }
+
+    fn counts(&self, found: &LabelledBox) -> bool {
+        self.detector.threshold(&found.label).is_some_and(|threshold| found.score.get() >= threshold)
+    }
+}
+
+impl fmt::Display for Checked {
+    /// A table for a terminal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (input, manifest) = (self.detector.input(), self.detector.manifest());
+        writeln!(f, "model    {} ({})", manifest.id, manifest.license)?;
+        writeln!(f, "weights  {} {}", manifest.file, manifest.sha256)?;
+        writeln!(
+            f,
+            "input    {}×{} {:?} {:?} {:?}",
+            input.width, input.height, input.dtype, input.layout, input.color
+        )?;
+        writeln!(f, "picture  {}×{}", self.picture.width(), self.picture.height())?;
+        writeln!(f, "a look   {:.1} ms", self.took.as_secs_f64() * 1000.0)?;
+        writeln!(f, "{:<16} {:>7} {:>9}  left top right bottom", "label", "score", "threshold")?;
+        for label in self.detector.labels() {
+            let boxes: Vec<&LabelledBox> = self.found.iter().filter(|found| found.label == *label).collect();
+            let threshold = self.detector.threshold(label).unwrap_or(1.0);
+            if boxes.is_empty() {
+                writeln!(f, "{:<16} {:>7} {threshold:>9.3}  –", label.as_str(), "–")?;
+            }
+            for found in boxes {
+                let [left, top, right, bottom]: [f32; 4] = found.bbox.into();
+                let mark = if self.counts(found) { "  found" } else { "" };
+                writeln!(
+                    f,
+                    "{:<16} {:>7.4} {threshold:>9.3}  {left:.3} {top:.3} {right:.3} {bottom:.3}{mark}",
+                    label.as_str(),
+                    found.score.get()
+                )?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,211 @@
+//! One ONNX Runtime session: how it is opened, what its graph has, and one run of it.
+
+use crate::detector::{DetectError, LoadError};
+use crate::onnx;
+use crate::runtime::{Runtime, hex};
+use ort::session::SessionOutputs;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::io::Read;
+use std::path::Path;
+
+/// What runs the graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ExecutionProvider {
+    /// ONNX Runtime's own kernels on the processor.
+    #[default]
+    Cpu,
+}
+
+/// How a session is opened. The defaults are what was measured to pay on a CPU: one thread, no spinning, all graph
+/// optimisations, and one session per core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// What runs the graph.
+    pub provider: ExecutionProvider,
+    /// Threads inside one operator. One session per core with one thread each beats fewer sessions with more.
+    pub threads: usize,
+    /// Largest ONNX file loaded.
+    pub max_file_bytes: u64,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self { provider: ExecutionProvider::Cpu, threads: 1, max_file_bytes: 512 * 1024 * 1024 }
+    }
+}
+
+/// An input or output of a graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// Type of its elements as ONNX Runtime names it (`uint8`, `float32`), or what it is instead of a tensor.
+    pub dtype: String,
+    /// Its shape; −1 where the graph leaves a size open. `None` when it is no tensor.
+    pub shape: Option<Vec<i64>>,
+}
+
+impl Port {
+    fn of(outlet: &Outlet) -> Self {
+        let (dtype, shape) = match outlet.dtype() {
+            ValueType::Tensor { ty, shape, .. } => (element_name(*ty), Some(shape.to_vec())),
+            ValueType::Sequence(_) => ("a sequence".to_owned(), None),
+            ValueType::Map { .. } => ("a map".to_owned(), None),
+            ValueType::Optional(_) => ("an optional".to_owned(), None),
+        };
+        Self { name: outlet.name().to_owned(), dtype, shape }
+    }
+
+    /// Whether it is a tensor of this type, and of this shape as far as the graph says; −1 fits every size.
+    pub(crate) fn fits(&self, dtype: &str, shape: &[i64]) -> bool {
+        let fits = |own: &[i64]| {
+            own.len() == shape.len() && own.iter().zip(shape).all(|(a, b)| a == b || *a == -1 || *b == -1)
+        };
+        self.dtype == dtype && self.shape.as_deref().is_some_and(fits)
+    }
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.dtype)?;
+        match &self.shape {
+            Some(shape) => write!(f, " {}", shape_text(shape)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `[1,256,416,3]`, with `?` for an open size.
+pub(crate) fn shape_text(shape: &[i64]) -> String {
+    let sizes: Vec<String> =
+        shape.iter().map(|size| if *size == -1 { "?".to_owned() } else { size.to_string() }).collect();
+    format!("[{}]", sizes.join(","))
+}
+
+fn element_name(ty: TensorElementType) -> String {
+    match ty {
+        TensorElementType::Uint8 => "uint8".to_owned(),
+        TensorElementType::Float32 => "float32".to_owned(),
+        TensorElementType::Float16 => "float16".to_owned(),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
+/// Reads a file of at most `limit` bytes.
+pub(crate) fn read_weights(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
+    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        let kind = std::io::ErrorKind::InvalidInput;
+        return Err(unreadable(std::io::Error::new(kind, "not a file")));
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > limit {
+        return Err(LoadError::TooLarge { path: path.to_owned(), limit });
+    }
+    Ok(bytes)
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// What is fed to a graph: its shape is the manifest's.
+pub(crate) enum Tensor<'t> {
+    U8(&'t [u8]),
+    F32(&'t [f32]),
+}
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    inner: ort::session::Session,
+}
+
+impl Session {
+    /// Opens the very bytes whose checksum was compared, so nothing can be exchanged in between. `path` names them in
+    /// errors.
+    pub(crate) fn open(
+        path: &Path,
+        bytes: &[u8],
+        runtime: &Runtime,
+        options: SessionOptions,
+    ) -> Result<Self, LoadError> {
+        if bytes.is_empty() {
+            return Err(LoadError::NotOnnx { path: path.to_owned(), reason: "the file is empty".to_owned() });
+        }
+        match onnx::external_tensor(bytes) {
+            Ok(None) => {}
+            Ok(Some(tensor)) => {
+                return Err(LoadError::ExternalData {
+                    path: path.to_owned(),
+                    tensor: tensor.name,
+                    location: tensor.location,
+                });
+            }
+            Err(onnx::Malformed) => {
+                let reason = "it is no protobuf message, or is cut short".to_owned();
+                return Err(LoadError::NotOnnx { path: path.to_owned(), reason });
+            }
+        }
+        let inner = build(bytes, runtime, options)
+            .map_err(|error| LoadError::NotOnnx { path: path.to_owned(), reason: error.to_string() })?;
+        Ok(Self { inner })
+    }
+
+    pub(crate) fn inputs(&self) -> Vec<Port> {
+        self.inner.inputs().iter().map(Port::of).collect()
+    }
+
+    pub(crate) fn outputs(&self) -> Vec<Port> {
+        self.inner.outputs().iter().map(Port::of).collect()
+    }
+
+    /// Runs the graph on its one input. Neither input nor outputs are copied.
+    pub(crate) fn run(&mut self, shape: [i64; 4], tensor: &Tensor<'_>) -> Result<Outputs<'_>, DetectError> {
+        let failed = |error: ort::Error| DetectError::Runtime(error.to_string());
+        let outputs = match *tensor {
+            Tensor::U8(bytes) => {
+                let input = TensorRef::from_array_view((shape, bytes)).map_err(failed)?;
+                self.inner.run(ort::inputs![input])
+            }
+            Tensor::F32(numbers) => {
+                let input = TensorRef::from_array_view((shape, numbers)).map_err(failed)?;
+                self.inner.run(ort::inputs![input])
+            }
+        };
+        Ok(Outputs(outputs.map_err(failed)?))
+    }
+}
+
+fn build(bytes: &[u8], runtime: &Runtime, options: SessionOptions) -> ort::Result<ort::session::Session> {
+    // The CPU provider is what ONNX Runtime falls back to; others are appended here when they come.
+    let ExecutionProvider::Cpu = options.provider;
+    ort::session::Session::builder(runtime.environment())?
+        .with_intra_threads(options.threads.max(1))?
+        .with_inter_threads(1)?
+        .with_intra_op_spinning(false)?
+        .with_inter_op_spinning(false)?
+        .with_optimization_level(GraphOptimizationLevel::All)?
+        .with_log_level(ort::logging::LogLevel::Warning)?
+        .commit_from_memory(bytes)
+}
+
+/// Outputs of one run, read in place.
+pub(crate) struct Outputs<'s>(SessionOutputs<'s>);
+
+impl Outputs<'_> {
+    /// An output of 32-bit floats, with its shape.
+    pub(crate) fn floats(&self, name: &str) -> Result<(&[i64], &[f32]), DetectError> {
+        let missing = || DetectError::OutputShape { output: name.to_owned(), found: "nothing".to_owned() };
+        let value = self.0.get(name).ok_or_else(missing)?;
+        let (shape, numbers) =
+            value.try_extract_tensor::<f32>().map_err(|e| DetectError::Runtime(e.to_string()))?;
+        Ok((shape, numbers))
+    }
+}

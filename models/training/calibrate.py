@@ -1,0 +1,87 @@
+"""Platt scaling of image logits, one slope and offset per label.
+
+J. Platt, "Probabilistic Outputs for Support Vector Machines" (1999), with his softened targets, so that perfectly parted
+classes do not give an endless slope. Both classes weigh the same, and a group weighs by the root of its size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data import UNKNOWN
+from scene import Scene
+
+
+@dataclass(frozen=True)
+class Platt:
+    """probability = sigmoid(slope * logit + offset)"""
+
+    slope: float
+    offset: float
+
+    def logit(self, logit: np.ndarray) -> np.ndarray:
+        return self.slope * logit + self.offset
+
+    def __call__(self, logit: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-self.logit(logit)))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Per label: the heat map's and the scene's calibration, and that of the mean of the two calibrated logits."""
+
+    heat: list[Platt]
+    scene: list[Platt]
+    both: list[Platt]
+    linear: Scene
+
+    def image(self, heat_logit: np.ndarray, pooled: np.ndarray) -> np.ndarray:
+        """Image probabilities [N, K] from the pooled heat logits [N, K] and pooled features."""
+        linear = self.linear(pooled)
+        middle = [
+            (h.logit(heat_logit[:, k]) + s.logit(linear[:, k])) / 2
+            for k, (h, s) in enumerate(zip(self.heat, self.scene, strict=True))
+        ]
+        return np.stack([b(m) for b, m in zip(self.both, middle, strict=True)], axis=1)
+
+
+def fit_scores(heat_logit: np.ndarray, pooled: np.ndarray, truth: np.ndarray, groups: np.ndarray, linear: Scene) -> Scores:
+    scene_logit = linear(pooled)
+    heat, scene, both = [], [], []
+    for k in range(truth.shape[1]):
+        heat.append(fit(heat_logit[:, k], truth[:, k], groups))
+        scene.append(fit(scene_logit[:, k], truth[:, k], groups))
+        middle = (heat[k].logit(heat_logit[:, k]) + scene[k].logit(scene_logit[:, k])) / 2
+        both.append(fit(middle, truth[:, k], groups))
+    return Scores(heat, scene, both, linear)
+
+
+def fit(logit: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> Platt:
+    keep = truth != UNKNOWN
+    logit, yes, groups = logit[keep].astype(np.float64), truth[keep] == 1, groups[keep]
+    _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    weight = sizes[inverse] ** -0.5
+    for side in (yes, ~yes):
+        weight[side] /= weight[side].sum()
+    # Platt's targets, with the number of groups as the number of observations.
+    positive_groups = len(np.unique(groups[yes]))
+    negative_groups = len(np.unique(groups[~yes]))
+    target = np.where(yes, (positive_groups + 1) / (positive_groups + 2), 1 / (negative_groups + 2))
+    slope, offset = 1.0, 0.0
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-np.clip(slope * logit + offset, -60, 60)))
+        error, curve = weight * (p - target), weight * p * (1 - p)
+        gradient = np.array([(error * logit).sum(), error.sum()])
+        hessian = np.array(
+            [[(curve * logit * logit).sum(), (curve * logit).sum()], [(curve * logit).sum(), curve.sum()]]
+        ) + 1e-6 * np.eye(2)
+        step = np.linalg.solve(hessian, gradient)
+        step *= min(1.0, 2.0 / np.abs(step).max())
+        slope, offset = slope - step[0], offset - step[1]
+        if np.abs(step).max() < 1e-9:
+            break
+    if slope <= 0:
+        raise ValueError("the image logits do not grow with the label: nothing to calibrate")
+    return Platt(float(slope), float(offset))

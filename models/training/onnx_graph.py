@@ -1,0 +1,127 @@
+"""The trained network as an ONNX graph: u8 frames in, calibrated probabilities out, BatchNorm folded, shapes fixed."""
+
+from __future__ import annotations
+
+import io
+import time
+import warnings
+from copy import deepcopy
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from calibrate import Platt, Scores
+from model import MEAN, SCALE, HeatmapNet, fold, summary
+from scene import FARTHEST
+from settings import Settings
+
+OPSET = 17
+
+
+class Shipped(nn.Module):
+    """frame [1, H, W, 3] u8 -> heat [1, K, H/16, W/16] and image_score [1, K], both 0..1."""
+
+    def __init__(self, net: HeatmapNet, scores: Scores) -> None:
+        super().__init__()
+        self.net = deepcopy(net).eval().to(memory_format=torch.contiguous_format)
+        with torch.no_grad():
+            slope, offset = columns(scores.heat)
+            self.net.heat.weight.mul_(slope[:, None, None, None])
+            self.net.heat.bias.mul_(slope).add_(offset)
+            self.net.stem[0].weight.div_(SCALE)
+            scene_slope, scene_offset = columns(scores.scene)
+            weight = torch.tensor(scores.linear.weight, dtype=torch.float32) * scene_slope
+            bias = torch.tensor(scores.linear.bias, dtype=torch.float32) * scene_slope + scene_offset
+            both_slope, both_offset = columns(scores.both)
+        self.register_buffer("mean", torch.tensor(scores.linear.mean, dtype=torch.float32))
+        self.register_buffer("inverse", 1 / torch.tensor(scores.linear.deviation, dtype=torch.float32))
+        self.register_buffer("weight", weight * both_slope / 2)
+        self.register_buffer("bias", bias * both_slope / 2 + both_offset)
+        self.register_buffer("share", both_slope / 2)
+        fold(self.net)
+        pad_statically(self.net)
+
+    def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
+        net = self.net
+        x = net.stem(frame.permute(0, 3, 1, 2).float() - MEAN)
+        kept = []
+        for number, block in enumerate(net.blocks):
+            x = block(x)
+            if number in (2, 4, 6):
+                kept.append(x)
+        heat, pooled = net.head(kept)
+        features = ((summary(kept) - self.mean) * self.inverse).clamp(-FARTHEST, FARTHEST)
+        image = pooled * self.share + features @ self.weight + self.bias
+        return heat.sigmoid(), image.sigmoid()
+
+
+def columns(platt: list[Platt]) -> tuple[Tensor, Tensor]:
+    return torch.tensor([p.slope for p in platt]), torch.tensor([p.offset for p in platt])
+
+
+def static_padding(conv: nn.Conv2d) -> nn.Module:
+    """TensorFlow's SAME padding for even sizes at stride 2 puts the odd pixel at the right and bottom."""
+    if type(conv).__name__ != "Conv2dSame":
+        return conv
+    total = conv.kernel_size[0] - conv.stride[0]
+    before, after = total // 2, total - total // 2
+    plain = nn.Conv2d(
+        conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, groups=conv.groups, bias=conv.bias is not None
+    )
+    plain.load_state_dict(conv.state_dict())
+    return nn.Sequential(nn.ZeroPad2d((before, after, before, after)), plain)
+
+
+def pad_statically(module: nn.Module) -> None:
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.Conv2d):
+            setattr(module, name, static_padding(child))
+        else:
+            pad_statically(child)
+
+
+def build(net: HeatmapNet, scores: Scores, settings: Settings) -> bytes:
+    shipped = Shipped(net, scores).eval()
+    size = settings.input
+    frame = torch.zeros((1, size.height, size.width, 3), dtype=torch.uint8)
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            shipped, (frame,), buffer, input_names=["frame"], output_names=["heat", "image_score"],
+            opset_version=OPSET, dynamo=False,
+        )  # fmt: skip
+    graph = onnx.load_model_from_string(buffer.getvalue())
+    graph.producer_name, graph.producer_version = "citybrain-training", settings.model.version
+    graph.graph.name = settings.model.name
+    for node in graph.graph.node:
+        node.doc_string = ""
+    onnx.checker.check_model(graph, full_check=True)
+    return graph.SerializeToString(deterministic=True)
+
+
+def session(content: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def run_all(made: onnxruntime.InferenceSession, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """heat and image_score of frames [N, H, W, 3], one at a time as the camera side does."""
+    answers = [made.run(["heat", "image_score"], {"frame": frame[None]}) for frame in frames]
+    return np.concatenate([a[0] for a in answers]), np.concatenate([a[1] for a in answers])
+
+
+def cpu_milliseconds(made: onnxruntime.InferenceSession, frames: np.ndarray, runs: int = 60) -> float:
+    """Median CPU time (user and system) of one frame on one thread."""
+    spent = []
+    for number in range(runs + 5):
+        began = time.process_time()
+        made.run(None, {"frame": frames[number % len(frames)][None]})
+        spent.append(time.process_time() - began)
+    return float(np.median(spent[5:]) * 1e3)

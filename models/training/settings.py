@@ -1,0 +1,123 @@
+"""The recipe's settings, read from `config.toml`. Unknown keys are errors."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Model:
+    name: str
+    version: str
+    license: str
+    backbone: str
+
+
+@dataclass(frozen=True)
+class Input:
+    """Network input in pixels; `pad` is the grey of the letterbox, `stride` the side of a heat-map cell."""
+
+    width: int
+    height: int
+    pad: int
+    stride: int
+
+    @property
+    def columns(self) -> int:
+        return self.width // self.stride
+
+    @property
+    def rows(self) -> int:
+        return self.height // self.stride
+
+
+@dataclass(frozen=True)
+class Sampling:
+    present_share: dict[str, float]
+    group_power: float
+    rendered_share: float
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Chances, each 0..1."""
+
+    mosaic: float
+    paste_fire: float
+    paste_smoke: float
+    draw_fire: float
+    draw_smoke: float
+    draw_burning: float
+    paste_distractor: float
+    draw_lights: float
+
+
+@dataclass(frozen=True)
+class Stage:
+    frozen_blocks: int
+    epochs: int
+    epoch_pictures: int
+    batch: int
+    learning_rate: float
+    backbone_rate: float
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    weight_decay: float
+    ema: float
+    warmup_steps: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    augmented: int
+    l2: float
+
+
+@dataclass(frozen=True)
+class Run:
+    seed: int
+    threads: int
+    workers: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    model: Model
+    input: Input
+    labels: tuple[str, ...]
+    sampling: Sampling
+    augment: Augment
+    stages: dict[str, Stage]
+    optimizer: Optimizer
+    scene: Scene
+    run: Run
+
+
+def load(path: Path = HERE / "config.toml") -> Settings:
+    raw = tomllib.loads(path.read_text())
+    settings = Settings(
+        model=Model(**raw.pop("model")),
+        input=Input(**raw.pop("input")),
+        labels=tuple(entry["name"] for entry in raw.pop("label")),
+        sampling=Sampling(**raw.pop("sampling")),
+        augment=Augment(**raw.pop("augment")),
+        stages={name: Stage(**table) for name, table in raw.pop("stage").items()},
+        optimizer=Optimizer(**raw.pop("optimizer")),
+        scene=Scene(**raw.pop("scene")),
+        run=Run(**raw.pop("run")),
+    )
+    if raw:
+        raise ValueError(f"{path.name}: unknown tables {sorted(raw)}")
+    size = settings.input
+    if size.width % (2 * size.stride) or size.height % (2 * size.stride):
+        raise ValueError(f"{path.name}: width and height must be multiples of {2 * size.stride}")
+    unknown = set(settings.sampling.present_share) - set(settings.labels)
+    if unknown:
+        raise ValueError(f"{path.name}: present_share names no label: {sorted(unknown)}")
+    return settings
