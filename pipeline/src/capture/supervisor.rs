@@ -1,0 +1,175 @@
+//! All cameras: one task each, started, changed and stopped without touching the others.
+
+use super::camera_task::CameraTask;
+use super::events::CaptureMetrics;
+use super::intake::Channel;
+use crate::camera_board::CameraBoard;
+use crate::schedule::Mailboxes;
+use citybrain_ingest_config::resolved::{Camera, City, PipelineLimits, Stream};
+use citybrain_types::{CameraId, Clock};
+use gstreamer as gst;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Connections being made at once. A connection takes some 20 ms of a camera's and a few round trips of the
+/// network's time, so 1,000 cameras are up within seconds, and neither a switch nor an address resolver sees
+/// 1,000 requests in one instant. One that does not answer gives its place up after a second.
+pub const CONNECTS_AT_ONCE: usize = 32;
+
+/// How long the tasks get to close their connections.
+const SHUTDOWN_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// Raw frames are put no more often than this, whatever the look interval.
+const SHORTEST_RAW_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Why capture cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// GStreamer does not come up.
+    #[error(
+        "GStreamer cannot be initialised: {0}: install GStreamer 1.22 or later with its base and good plug-ins"
+    )]
+    GStreamer(#[from] gst::glib::Error),
+}
+
+/// What `capture` is given.
+#[derive(Debug, Clone)]
+pub struct CaptureParts {
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where states are written.
+    pub board: Arc<CameraBoard>,
+    /// What is counted.
+    pub metrics: CaptureMetrics,
+    /// The mailboxes of the next stage.
+    pub mailboxes: Mailboxes,
+}
+
+/// The running cameras. Lives inside a tokio runtime.
+#[derive(Debug)]
+pub struct Capture {
+    parts: CaptureParts,
+    limits: Arc<Mutex<PipelineLimits>>,
+    connects: Arc<Semaphore>,
+    running: BTreeMap<CameraId, Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    stream: Stream,
+    raw_interval: Arc<AtomicU64>,
+    cancel: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Capture {
+    /// Starts a task for each camera of the city. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`CaptureError`] when GStreamer does not come up.
+    pub fn start(city: &City, parts: CaptureParts) -> Result<Self, CaptureError> {
+        gst::init()?;
+        let mut capture = Self {
+            parts,
+            limits: Arc::new(Mutex::new(city.pipeline)),
+            connects: Arc::new(Semaphore::new(CONNECTS_AT_ONCE)),
+            running: BTreeMap::new(),
+        };
+        capture.reload(city);
+        Ok(capture)
+    }
+
+    /// Makes the cameras those of `city`: removed ones are closed, new ones started, those with another stream
+    /// connected again. The others are not touched; changed limits hold from their next connection on.
+    pub fn reload(&mut self, city: &City) {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = city.pipeline;
+        let gone: Vec<_> =
+            self.running.keys().filter(|id| !city.cameras.contains_key(*id)).cloned().collect();
+        for id in gone {
+            if let Some(running) = self.running.remove(&id) {
+                running.cancel.cancel();
+                self.parts.board.remove(&id);
+            }
+        }
+        for camera in city.cameras.values() {
+            let interval = micros(raw_interval(city, camera));
+            match self.running.remove(&camera.id) {
+                Some(running) if running.stream == camera.stream => {
+                    running.raw_interval.store(interval, Ordering::Relaxed);
+                    self.running.insert(camera.id.clone(), running);
+                }
+                changed => {
+                    let started = self.start_camera(camera, interval, changed);
+                    self.running.insert(camera.id.clone(), started);
+                }
+            }
+        }
+    }
+
+    /// Closes every connection. Returns within two seconds.
+    pub async fn shutdown(self) {
+        for running in self.running.values() {
+            running.cancel.cancel();
+        }
+        let mut tasks: Vec<_> = self.running.into_values().map(|running| running.task).collect();
+        let all = futures::future::join_all(tasks.iter_mut());
+        if tokio::time::timeout(SHUTDOWN_WITHIN, all).await.is_err() {
+            tracing::warn!("some cameras did not close in time and were cut off");
+            tasks.iter().for_each(JoinHandle::abort);
+        }
+    }
+
+    fn start_camera(&self, camera: &Camera, raw_interval: u64, before: Option<Running>) -> Running {
+        let raw_interval = Arc::new(AtomicU64::new(raw_interval));
+        let cancel = CancellationToken::new();
+        let channel = Channel {
+            camera: camera.id.clone(),
+            mailbox: self.parts.mailboxes.slot(&camera.id),
+            board: Arc::clone(&self.parts.board),
+            metrics: self.parts.metrics.clone(),
+            clock: Arc::clone(&self.parts.clock),
+            // Both are set for each connection from the limits then in force.
+            max_access_unit_bytes: 0,
+            stall_after: Duration::ZERO,
+            raw_interval: Arc::clone(&raw_interval),
+            mode: camera.stream.decode,
+            decode_in_full: Arc::new(AtomicBool::new(false)),
+        };
+        let task = CameraTask {
+            stream: camera.stream.clone(),
+            channel,
+            limits: Arc::clone(&self.limits),
+            connects: Arc::clone(&self.connects),
+            cancel: cancel.clone(),
+        };
+        self.parts.board.add(&camera.id, camera.stream.address.as_str());
+        if let Some(before) = &before {
+            before.cancel.cancel();
+        }
+        let task = tokio::spawn(async move {
+            if let Some(before) = before {
+                // A device or a camera with one free session must be let go of first.
+                let _ = before.task.await;
+            }
+            task.run().await;
+        });
+        Running { stream: camera.stream.clone(), raw_interval, cancel, task }
+    }
+}
+
+/// Half of the shortest look interval of the camera's kinds, so that a look never waits a whole interval for a
+/// fresh frame; below half of the stall limit, so that a slow camera is not taken for a dead one.
+fn raw_interval(city: &City, camera: &Camera) -> Duration {
+    let looks = camera.kinds.iter().filter_map(|kind| city.kinds.get(kind)).map(|kind| kind.look_interval);
+    let shortest = looks.min().unwrap_or(city.pipeline.stall_after);
+    (shortest / 2).min(city.pipeline.stall_after / 2).max(SHORTEST_RAW_INTERVAL)
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,24 @@
+//! The stages from a camera to published detections:
+//! capture ▸ keyframe ▸ gate ▸ schedule ▸ decode ▸ detect ▸ publish.
+//!
+//! Design decision: until `schedule` a picture is compressed bytes and costs next to nothing; frames may be
+//! dropped in one place only, the one-slot mailbox in front of `decode`; pixels end at `detect`.
+
+#![deny(unsafe_code)]
+
+mod backoff;
+pub mod camera_board;
+pub mod capture;
+pub mod decode;
+pub mod detect;
+pub mod keyframe;
+pub mod look_stages;
+pub mod metrics;
+pub mod picture;
+pub mod pipeline;
+pub mod publish;
+pub mod schedule;
+pub mod snapshot;
+
+pub use look_stages::StartError;
+pub use pipeline::{Pipeline, PipelineParts, start};

@@ -1,0 +1,119 @@
+//! The whole pipeline, wired last stage first; a stage holds the sender of the next one only.
+
+use crate::camera_board::CameraBoard;
+use crate::capture::{Capture, CaptureMetrics, CaptureParts};
+use crate::look_stages::{LookParts, LookStages, StartError};
+use crate::metrics::PipelineMetrics;
+use citybrain_ingest_config::resolved::City;
+use citybrain_models::{Runtime, SessionOptions};
+use citybrain_types::{CameraDirectory, Clock, DetectionBatch, FocusRequest};
+use prometheus_client::registry::Registry;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// Focus requests on their way in: a handful of fires at once is a bad day, and the dispatcher may wait.
+const FOCUS_QUEUE: usize = 64;
+
+/// What the pipeline is given.
+#[derive(Debug)]
+pub struct PipelineParts<'a> {
+    /// The city.
+    pub city: Arc<City>,
+    /// ONNX Runtime; the models are loaded from the city's folders, once for each worker.
+    pub runtime: Runtime,
+    /// How model sessions are opened.
+    pub session: SessionOptions,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// The bus to the dispatcher.
+    pub bus: mpsc::Sender<DetectionBatch>,
+    /// Where metrics are registered.
+    pub registry: &'a mut Registry,
+}
+
+/// The running pipeline.
+#[derive(Debug)]
+pub struct Pipeline {
+    board: Arc<CameraBoard>,
+    stages: LookStages,
+    // Locked for reloads only; `capture` changes its own tables.
+    capture: Mutex<Capture>,
+    focus: mpsc::Sender<FocusRequest>,
+    focus_task: JoinHandle<()>,
+}
+
+/// Starts every stage. Must be called inside a tokio runtime.
+///
+/// # Errors
+/// [`StartError`] when a model, the spool or GStreamer cannot be used.
+pub fn start(parts: PipelineParts<'_>) -> Result<Pipeline, StartError> {
+    let PipelineParts { city, runtime, session, clock, bus, registry } = parts;
+    let capture_metrics = CaptureMetrics::register(registry);
+    let board = Arc::new(CameraBoard::new(Arc::clone(&clock), capture_metrics.clone()));
+    let metrics = PipelineMetrics::register(registry);
+    let stages = LookStages::start(LookParts {
+        city: Arc::clone(&city),
+        runtime,
+        session,
+        clock: Arc::clone(&clock),
+        bus,
+        board: Arc::clone(&board),
+        metrics,
+    })?;
+    let mailboxes = stages.mailboxes();
+    let parts = CaptureParts { clock, board: Arc::clone(&board), metrics: capture_metrics, mailboxes };
+    let capture = match Capture::start(&city, parts) {
+        Ok(capture) => Mutex::new(capture),
+        Err(error) => {
+            stages.shutdown();
+            return Err(error.into());
+        }
+    };
+    let (focus, mut requests) = mpsc::channel::<FocusRequest>(FOCUS_QUEUE);
+    let schedule = stages.schedule();
+    let focus_task = tokio::spawn(async move {
+        while let Some(request) = requests.recv().await {
+            let known = schedule.focus(&request);
+            tracing::info!(camera = %request.camera, kind = %request.kind, known, "asked to look more often");
+        }
+    });
+    Ok(Pipeline { board, stages, capture, focus, focus_task })
+}
+
+impl Pipeline {
+    /// How every camera stands.
+    #[must_use]
+    pub fn cameras(&self) -> Arc<dyn CameraDirectory> {
+        Arc::clone(&self.board) as Arc<dyn CameraDirectory>
+    }
+
+    /// Where the dispatcher asks for a camera to be looked at more often.
+    #[must_use]
+    pub fn focus(&self) -> mpsc::Sender<FocusRequest> {
+        self.focus.clone()
+    }
+
+    /// Puts another city in force without a restart. Must be called inside a tokio runtime. Loading changed
+    /// models blocks for as long as that takes; looks go on meanwhile.
+    ///
+    /// # Errors
+    /// [`StartError`] when a model cannot be loaded or a setting is fixed while running; then nothing changes.
+    pub fn reload(&self, city: &Arc<City>) -> Result<(), StartError> {
+        self.stages.reload(city)?;
+        self.capture.lock().unwrap_or_else(PoisonError::into_inner).reload(city);
+        Ok(())
+    }
+
+    /// Closes the connections, ends the looks under way, and sends or spools what was found. Takes some seconds
+    /// at most. The bus's sender is dropped, so the dispatcher knows that nothing more comes.
+    pub async fn shutdown(self) {
+        self.focus_task.abort();
+        let capture = self.capture.into_inner().unwrap_or_else(PoisonError::into_inner);
+        capture.shutdown().await;
+        let stages = self.stages;
+        if tokio::task::spawn_blocking(move || stages.shutdown()).await.is_err() {
+            tracing::error!("the pipeline's last stages did not shut down cleanly");
+        }
+    }
+}
