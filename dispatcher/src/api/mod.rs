@@ -1,0 +1,70 @@
+//! The HTTP API: `/api/v1`, the snapshots, and what a supervisor asks (`/healthz`, `/readyz`, `/metrics`).
+//!
+//! Errors are problem documents (RFC 9457). Binding a listener is the binary's business.
+
+mod cases;
+mod events;
+mod health;
+mod problem;
+mod snapshots;
+
+pub use problem::Problem;
+
+use crate::services::Services;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
+use std::time::Duration;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+
+/// Longest time a request may take to be answered; a stream of events is answered when it begins.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Every route of the API. The router has no fallback at its root, so that the console's can be merged with it.
+pub fn router(services: Services, registry: Arc<Registry>) -> Router {
+    let max_body_bytes = services.city().dispatch.max_body_bytes;
+    let api = Router::new()
+        .route("/cameras", get(cases::cameras))
+        .route("/cases", get(cases::cases))
+        .route("/cases/{id}", get(cases::case))
+        .route("/deliveries", get(cases::deliveries))
+        .route("/deliveries/{key}/replay", post(cases::replay))
+        .route("/kinds", get(cases::kinds))
+        .route("/events", get(events::events))
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::method_not_allowed);
+    Router::new()
+        .nest("/api/v1", api)
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(move || health::metrics(Arc::clone(&registry))))
+        .route("/snapshots/{*path}", get(snapshots::snapshot))
+        .with_state(services)
+        .layer(middleware::from_fn(same_site_changes_only))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(RequestBodyLimitLayer::new(max_body_bytes))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        .layer(CatchPanicLayer::custom(problem::panicked))
+}
+
+/// A page of another site must not change anything here with the visitor's browser.
+async fn same_site_changes_only(request: Request, next: Next) -> Response {
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
+    if changes && matches!(site, Some(b"cross-site" | b"same-site")) {
+        return Problem::new(StatusCode::FORBIDDEN, "a page of another site may not change anything here")
+            .into_response();
+    }
+    next.run(request).await
+}

@@ -1,0 +1,96 @@
+//! Errors as problem documents: <https://www.rfc-editor.org/rfc/rfc9457>.
+
+use crate::store::{BadCursor, StoreError};
+use axum::extract::rejection::QueryRejection;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use citybrain_types::IdError;
+use serde::Serialize;
+use std::any::Any;
+
+/// An error in the form of RFC 9457, `application/problem+json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// `about:blank`: the status says what kind of problem it is.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong, and what to do about it.
+    detail: String,
+}
+
+impl Problem {
+    /// A problem of that status.
+    #[must_use]
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Unknown"),
+            status: status.as_u16(),
+            detail: detail.into(),
+        }
+    }
+
+    /// Something that was asked for is not there.
+    #[must_use]
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// The request cannot be understood.
+    #[must_use]
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let media_type = HeaderValue::from_static("application/problem+json");
+        (status, [(header::CONTENT_TYPE, media_type)], body).into_response()
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        // The log has the cause; a stranger needs none of its paths.
+        tracing::error!(reason = error.name(), %error, "a request found the case store failing");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the case store does not answer; try again")
+    }
+}
+
+impl From<BadCursor> for Problem {
+    fn from(error: BadCursor) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<IdError> for Problem {
+    fn from(error: IdError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(error: QueryRejection) -> Self {
+        Self::bad_request(error.body_text())
+    }
+}
+
+pub(super) async fn no_such_route(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is nothing at {}", uri.path()))
+}
+
+pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path()))
+}
+
+pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this program has failed; the log says how")
+        .into_response()
+}

@@ -1,0 +1,198 @@
+//! From an incident to a case on file: the decision, without clock or I/O.
+
+use super::state::{self, Because, IllegalTransition};
+use crate::evidence::MicroNats;
+use crate::incident::{Cause, Incident};
+use citybrain_ingest_config::City;
+use citybrain_types::{
+    BoundingBox, CameraId, Case, CaseChange, CaseId, CaseState, DepartmentId, EventKind, Priority, Score,
+    Timestamp,
+};
+use serde::Serialize;
+use serde_json::json;
+use std::time::Duration;
+
+/// Who the system is in a trail.
+pub const SYSTEM: &str = "system";
+
+/// A kind that is not in the catalogue, as a camera's fault may be, is handled within this.
+const HANDLE_WITHIN_BY_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A new case: as it was first reported, and as it stands after it was verified, filed and dispatched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filed {
+    /// The case at version 1, `reported`: what a pre-alarm tells.
+    pub reported: Case,
+    /// The case, dispatched.
+    pub case: Case,
+    /// Its trail so far, a line for each step.
+    pub changes: Vec<CaseChange>,
+    /// A pre-alarm goes out.
+    pub pre_alarm: bool,
+}
+
+/// Opens a case for an incident and takes it through verification and filing to its departments.
+///
+/// # Errors
+/// [`IllegalTransition`] never, as long as the table of [`state::allowed_after`] has the straight way.
+pub fn open(city: &City, incident: &Incident, cause: &Cause) -> Result<Filed, IllegalTransition> {
+    let reported = reported(city, incident, cause);
+    let seen = seen(incident, cause);
+    let because = |reason: String| Because {
+        at: incident.opened_at,
+        by: SYSTEM.to_owned(),
+        reason,
+        seen: seen.clone(),
+    };
+    let departments = reported.departments.iter().map(DepartmentId::as_str).collect::<Vec<_>>().join(", ");
+    let to_whom = if departments.is_empty() {
+        "no route leads to a department; add a fallback route".to_owned()
+    } else {
+        format!("handed to {departments}")
+    };
+    let mut case = reported.clone();
+    let mut changes = vec![state::begin(&case, because(first_reason(incident, cause)))];
+    for (to, reason) in [
+        (CaseState::Verifying, "accumulated evidence is weighed".to_owned()),
+        (CaseState::Filed, confirmed_reason(cause)),
+        (CaseState::Dispatched, to_whom),
+    ] {
+        changes.push(state::advance(&mut case, to, because(reason))?);
+    }
+    let pre_alarm = city.kinds.get(&incident.kind).is_some_and(|kind| kind.pre_alarm);
+    Ok(Filed { reported, case, changes, pre_alarm })
+}
+
+/// Closes the case of a camera that is seen again; `None` when it is closed already or in other hands.
+#[must_use]
+pub fn close_when_seen_again(case: &Case, at: Timestamp) -> Option<(Case, Vec<CaseChange>)> {
+    let because = |reason: &str| Because {
+        at,
+        by: SYSTEM.to_owned(),
+        reason: reason.to_owned(),
+        seen: json!({ "camera": case.camera }).to_string(),
+    };
+    let mut closed = case.clone();
+    let rechecking =
+        state::advance(&mut closed, CaseState::Rechecking, because("the camera answers again")).ok()?;
+    let done =
+        state::advance(&mut closed, CaseState::Closed, because("a picture of it was analysed")).ok()?;
+    Some((closed, vec![rechecking, done]))
+}
+
+/// The case with what its incident knows by now; not a new version.
+#[must_use]
+pub fn refreshed(case: &Case, incident: &Incident) -> Option<Case> {
+    let newer = incident.last_seen_at > case.last_seen_at || incident.score > case.score;
+    newer.then(|| Case {
+        last_seen_at: incident.last_seen_at.max(case.last_seen_at),
+        score: incident.score.max(case.score),
+        ..case.clone()
+    })
+}
+
+/// The departments of the first route that fits; none only when the configuration has no fallback.
+#[must_use]
+pub fn departments(city: &City, kind: &EventKind, area: Option<&str>) -> Vec<DepartmentId> {
+    let fits = city.routes.iter().find(|route| {
+        let kind_fits = route.kinds.is_empty() || route.kinds.contains(kind);
+        let area_fits = route.areas.is_empty() || area.is_some_and(|area| route.areas.contains(area));
+        kind_fits && area_fits
+    });
+    fits.map(|route| route.departments.iter().cloned().collect()).unwrap_or_default()
+}
+
+fn reported(city: &City, incident: &Incident, cause: &Cause) -> Case {
+    let kind = city.kinds.get(&incident.kind);
+    let camera = city.cameras.get(&incident.camera);
+    let within = kind.map_or(HANDLE_WITHIN_BY_DEFAULT, |kind| kind.handle_within);
+    let snapshots = match cause {
+        Cause::Seen(sight) => sight.snapshots.clone(),
+        Cause::CameraLost(_) => None,
+    };
+    let at_once = kind.is_some_and(|kind| kind.pre_alarm);
+    Case {
+        id: CaseId::new(incident.id.as_str()).expect("an incident's id is an id"),
+        version: 1,
+        incident: incident.id.clone(),
+        kind: incident.kind.clone(),
+        state: CaseState::Reported,
+        priority: if at_once { Priority::Immediate } else { Priority::Normal },
+        camera: incident.camera.clone(),
+        bbox: incident.place,
+        position: camera.and_then(|camera| camera.position),
+        score: incident.score,
+        first_seen_at: incident.first_seen_at,
+        last_seen_at: incident.last_seen_at,
+        opened_at: incident.opened_at,
+        updated_at: incident.opened_at,
+        deadline_at: Some(incident.opened_at.plus(within)),
+        departments: departments(city, &incident.kind, camera.and_then(|camera| camera.area.as_deref())),
+        snapshots,
+    }
+}
+
+/// What was known when the case was opened, so that a person can follow the decision.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Seen<'a> {
+    There {
+        camera: &'a CameraId,
+        place: BoundingBox,
+        score: Score,
+        evidence_micronats: MicroNats,
+        open_at_micronats: MicroNats,
+        hits: u32,
+        looks_counted: u32,
+        first_sequence: u64,
+        first_seen_at: Timestamp,
+        snapshot_lost: bool,
+    },
+    Lost {
+        camera: &'a CameraId,
+        outcome: &'static str,
+        unseen_since: Timestamp,
+    },
+}
+
+fn seen(incident: &Incident, cause: &Cause) -> String {
+    let camera = &incident.camera;
+    let seen = match cause {
+        Cause::Seen(sight) => Seen::There {
+            camera,
+            place: sight.place,
+            score: sight.score,
+            evidence_micronats: sight.evidence,
+            open_at_micronats: sight.open_at,
+            hits: sight.hits,
+            looks_counted: sight.looks_counted,
+            first_sequence: sight.first.sequence,
+            first_seen_at: sight.first.captured_at,
+            snapshot_lost: sight.snapshot_lost,
+        },
+        Cause::CameraLost(outcome) => {
+            Seen::Lost { camera, outcome: outcome.name(), unseen_since: incident.first_seen_at }
+        }
+    };
+    serde_json::to_string(&seen).expect("it has string keys only and no failing values")
+}
+
+fn first_reason(incident: &Incident, cause: &Cause) -> String {
+    match cause {
+        Cause::Seen(_) => format!("camera {} saw {}", incident.camera, incident.kind),
+        Cause::CameraLost(outcome) => format!("camera {} is not seen: {}", incident.camera, outcome.name()),
+    }
+}
+
+fn confirmed_reason(cause: &Cause) -> String {
+    match cause {
+        Cause::Seen(sight) if sight.snapshot_lost && sight.snapshots.is_none() => {
+            format!(
+                "{} of {} looks confirm it; its picture could not be written",
+                sight.hits, sight.looks_counted
+            )
+        }
+        Cause::Seen(sight) => format!("{} of {} looks confirm it", sight.hits, sight.looks_counted),
+        Cause::CameraLost(_) => "not seen for longer than the limit".to_owned(),
+    }
+}

@@ -1,0 +1,304 @@
+//! One destination's worker: claims what is due, attempts it, writes down how it went.
+
+use super::mailroom::Tools;
+use super::mqtt::{Broker, Mqtt};
+use super::retry;
+use super::webhook::Webhook;
+use super::{Failure, FailureReason};
+use crate::fail_point::{self, FailPoint};
+use crate::metrics::Stage;
+use crate::services::Change;
+use crate::store::{Attempt, OutboxRow, StoreError};
+use citybrain_ingest_config::resolved::{Channel, Destination};
+use citybrain_types::{DeliveryState, Timestamp};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Pre-alarms waiting for one destination; more than this at once go out from the outbox instead.
+const EXPRESS_QUEUE: usize = 32;
+/// Pre-alarms under way to one destination beside its share, so that a full share delays no fire.
+const EXPRESS_SHARE: usize = 4;
+/// The outbox is looked at this often even when nobody has said that something is due.
+const IDLE_LOOK: Duration = Duration::from_secs(10);
+/// The longest sleep while something is pending: the clock may be moved.
+const PENDING_LOOK: Duration = Duration::from_secs(1);
+/// The shortest, so that a store that fails is not asked in a tight loop.
+const SHORTEST_LOOK: Duration = Duration::from_millis(20);
+
+type Express = (OutboxRow, watch::Receiver<bool>);
+
+/// How a worker is spoken to.
+#[derive(Debug)]
+pub(super) struct WorkerHandle {
+    wake: Arc<Notify>,
+    express: mpsc::Sender<Express>,
+    stop: CancellationToken,
+    abandon: CancellationToken,
+}
+
+impl WorkerHandle {
+    pub(super) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    pub(super) fn express(&self, row: OutboxRow, committed: watch::Receiver<bool>) {
+        if self.express.try_send((row, committed)).is_err() {
+            tracing::debug!("no room for a pre-alarm beside the commit; it goes out from the outbox");
+        }
+    }
+
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    pub(super) fn abandon(&self) {
+        self.abandon.cancel();
+    }
+}
+
+/// How a destination is reached, ready to send.
+enum Courier {
+    Webhook(Webhook),
+    Mqtt(Mqtt),
+    Broken(String),
+}
+
+impl Courier {
+    fn new(site: &str, destination: &Destination, connected_until: CancellationToken) -> Self {
+        let made = match &destination.channel {
+            Channel::Webhook { url, secret } => {
+                Webhook::new(url, &secret.0, destination.timeout).map(Self::Webhook)
+            }
+            Channel::Mqtt { broker, credentials, topic } => {
+                let broker = Broker {
+                    url: broker,
+                    credentials: credentials.as_ref(),
+                    topic,
+                    client_id: client_id(site, destination),
+                    timeout: destination.timeout,
+                };
+                Mqtt::connect(&broker, connected_until).map(Self::Mqtt)
+            }
+        };
+        made.unwrap_or_else(|problem| {
+            tracing::error!(destination = %destination.id, problem, "a destination cannot work as configured");
+            Self::Broken(problem)
+        })
+    }
+
+    async fn send(&self, row: &OutboxRow, now: Timestamp) -> Result<(), Failure> {
+        match self {
+            Self::Webhook(webhook) => webhook.send(row, now).await,
+            Self::Mqtt(mqtt) => mqtt.send(row).await,
+            Self::Broken(problem) => Err(Failure::new(FailureReason::Misconfigured, problem.clone())),
+        }
+    }
+}
+
+/// The same for every start, so that a broker replaces the old connection instead of keeping both.
+fn client_id(site: &str, destination: &Destination) -> String {
+    let site: String = site.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
+    format!("citybrain-{site}-{}", destination.id)
+}
+
+/// What one attempt needs.
+struct Desk {
+    destination: Destination,
+    courier: Courier,
+    tools: Tools,
+    abandon: CancellationToken,
+}
+
+/// One destination's worker.
+pub(super) struct Worker {
+    desk: Arc<Desk>,
+    share: usize,
+    wake: Arc<Notify>,
+    express: mpsc::Receiver<Express>,
+    stop: CancellationToken,
+    /// Cancelled last: a connection is kept while something is under way.
+    connected: CancellationToken,
+    under_way: HashSet<String>,
+    attempts: JoinSet<String>,
+}
+
+impl Worker {
+    pub(super) fn start(
+        site: &str,
+        destination: &Destination,
+        share: usize,
+        tools: Tools,
+        running: &TaskTracker,
+    ) -> WorkerHandle {
+        let (express_in, express) = mpsc::channel(EXPRESS_QUEUE);
+        let (stop, abandon, connected) =
+            (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+        let courier = Courier::new(site, destination, connected.clone());
+        let desk = Desk { destination: destination.clone(), courier, tools, abandon: abandon.clone() };
+        let wake = Arc::new(Notify::new());
+        let worker = Self {
+            desk: Arc::new(desk),
+            share,
+            wake: Arc::clone(&wake),
+            express,
+            stop: stop.clone(),
+            connected,
+            under_way: HashSet::new(),
+            attempts: JoinSet::new(),
+        };
+        running.spawn(worker.run());
+        WorkerHandle { wake, express: express_in, stop, abandon }
+    }
+
+    async fn run(mut self) {
+        while !self.stop.is_cancelled() {
+            let look_again = self.claim().await;
+            let room_for_express = self.under_way.len() < self.share + EXPRESS_SHARE;
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                Some((row, committed)) = self.express.recv(), if room_for_express => {
+                    self.attempt(row, Some(committed));
+                }
+                Some(done) = self.attempts.join_next() => self.finished(done),
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(look_again) => {}
+            }
+        }
+        self.finish().await;
+    }
+
+    /// Starts what is due and has room; says when to look again.
+    async fn claim(&mut self) -> Duration {
+        if self.under_way.len() >= self.share {
+            return IDLE_LOOK;
+        }
+        match self.try_claim().await {
+            Ok(look_again) => look_again,
+            Err(error) => {
+                self.desk.tools.metrics.store_failed(&error);
+                tracing::error!(reason = error.name(), %error, "the outbox cannot be read; trying again");
+                PENDING_LOOK
+            }
+        }
+    }
+
+    async fn try_claim(&mut self) -> Result<Duration, StoreError> {
+        let Tools { store, clock, .. } = &self.desk.tools;
+        let destination = &self.desk.destination;
+        let (store, now) = (store.clone(), clock.now());
+        let horizon = retry::horizon(&destination.retry_after, now);
+        // Those under way are still pending in the store.
+        let rows = store.due(&destination.id, now, horizon, self.share + self.under_way.len()).await?;
+        let room = self.share - self.under_way.len();
+        let fresh: Vec<_> =
+            rows.into_iter().filter(|row| !self.under_way.contains(&row.delivery.key)).take(room).collect();
+        for row in fresh {
+            self.attempt(row, None);
+        }
+        // What is due now and did not fit is claimed when an attempt ends.
+        let due = store.next_due(&self.desk.destination.id, now).await?;
+        Ok(due.map_or(IDLE_LOOK, |due| due.since(now).clamp(SHORTEST_LOOK, PENDING_LOOK)))
+    }
+
+    fn attempt(&mut self, row: OutboxRow, committed: Option<watch::Receiver<bool>>) {
+        if self.under_way.insert(row.delivery.key.clone()) {
+            self.attempts.spawn(attempt(Arc::clone(&self.desk), row, committed));
+        }
+    }
+
+    fn finished(&mut self, done: Result<String, tokio::task::JoinError>) {
+        match done {
+            Ok(key) => {
+                self.under_way.remove(&key);
+            }
+            // Its key is unknown: forget all that are not running any more.
+            Err(error) => {
+                tracing::error!(%error, "an attempt to deliver died");
+                if self.attempts.is_empty() {
+                    self.under_way.clear();
+                }
+            }
+        }
+    }
+
+    /// Waits for what is under way until it is done or abandoned.
+    async fn finish(mut self) {
+        tokio::select! {
+            () = self.desk.abandon.cancelled() => {}
+            () = async { while self.attempts.join_next().await.is_some() {} } => {}
+        }
+        self.connected.cancel();
+    }
+}
+
+/// One attempt, and how it went, written down. Says its key.
+async fn attempt(desk: Arc<Desk>, row: OutboxRow, committed: Option<watch::Receiver<bool>>) -> String {
+    let Tools { clock, metrics, .. } = &desk.tools;
+    let key = row.delivery.key.clone();
+    let started = clock.now();
+    let result = desk.courier.send(&row, started).await;
+    let now = clock.now();
+    metrics.stage(Stage::Deliver, now.since(started));
+    if result.is_ok() {
+        fail_point::hit(FailPoint::AfterSend);
+        metrics.capture_to_delivery(&row.kind, &row.delivery.destination, now.since(row.captured_at));
+    }
+    if let Some(mut committed) = committed {
+        // Sent beside its commit: there is nothing to write to before that is done.
+        if committed.wait_for(|done| *done).await.is_err() {
+            return key;
+        }
+    }
+    write_down(&desk, &row, result, now).await;
+    key
+}
+
+async fn write_down(desk: &Desk, row: &OutboxRow, result: Result<(), Failure>, now: Timestamp) {
+    let made = (row.delivery.attempts - row.attempts_before.min(row.delivery.attempts)).saturating_add(1);
+    let attempt = match &result {
+        Ok(()) => Attempt::Acknowledged { at: now },
+        Err(failure) => retry::after_failure(&desk.destination.retry_after, made, failure, now),
+    };
+    let state = match &attempt {
+        Attempt::Acknowledged { .. } => DeliveryState::Delivered,
+        Attempt::Retry { .. } => DeliveryState::Pending,
+        Attempt::Dead { .. } => DeliveryState::Dead,
+    };
+    log(desk, row, &result, state);
+    loop {
+        let Err(error) = desk.tools.store.record(&row.delivery.key, &attempt).await else { break };
+        desk.tools.metrics.store_failed(&error);
+        tracing::error!(reason = error.name(), %error, key = row.delivery.key, "an attempt cannot be written down");
+        tokio::select! {
+            () = desk.abandon.cancelled() => return,
+            () = tokio::time::sleep(PENDING_LOOK) => {}
+        }
+    }
+    let change = Change::Delivery { case: row.delivery.case.clone(), key: row.delivery.key.clone(), state };
+    // Nobody listening is no failure.
+    let _ = desk.tools.listeners.send(change);
+}
+
+/// Log line and metric of one attempt.
+fn log(desk: &Desk, row: &OutboxRow, result: &Result<(), Failure>, state: DeliveryState) {
+    let destination = &row.delivery.destination;
+    let (case, key, event) = (&row.delivery.case, &row.delivery.key, row.event.name());
+    let Err(failure) = result else {
+        desk.tools.metrics.delivery(destination, state.name());
+        tracing::info!(%destination, %case, key, event, "delivered");
+        return;
+    };
+    desk.tools.metrics.delivery(destination, failure.reason.name());
+    let (reason, detail) = (failure.reason.name(), &failure.detail);
+    if state == DeliveryState::Dead {
+        desk.tools.metrics.delivery(destination, state.name());
+        tracing::error!(%destination, %case, key, event, reason, detail, "delivery given up; replay it when repaired");
+    } else {
+        tracing::warn!(%destination, %case, key, event, reason, detail, "delivery failed; trying again");
+    }
+}

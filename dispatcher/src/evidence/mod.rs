@@ -1,0 +1,285 @@
+//! From frames to evidence: one scored box is a hint, evidence at one place over time is a sighting.
+//!
+//! Per camera, kind and place: `E ← clamp(E·2^(−Δt/half_life) + llr(score), 0, E_max)` in whole millionths of a
+//! nat, where a look that found nothing counts against. Evidence opens at `open_at` with `hits_needed` hits among
+//! the last `looks_counted` looks, and closes below `close_at` after `hold`. Time is the frames' own, so the same
+//! frames give the same sightings, however they were batched.
+//!
+//! [`Evidence`] is the decision, without clock or I/O; [`run`] is the stage around it.
+
+mod fixed;
+mod health;
+mod places;
+mod policy;
+mod stage;
+mod track;
+
+#[cfg(test)]
+mod tests;
+
+pub use fixed::MicroNats;
+pub use places::MAX_TRACKS;
+pub use policy::{centre_distance, same_place};
+pub(crate) use stage::{EvidenceStage, run};
+
+use citybrain_ingest_config::City;
+use citybrain_ingest_config::resolved::Camera;
+use citybrain_types::{
+    BoundingBox, CameraId, EventKind, FrameDetections, FrameOutcome, Score, Snapshots, Timestamp,
+};
+use health::{Health, HealthTurn};
+use places::Places;
+use policy::Policy;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use track::{Found, LookAt};
+
+/// The frame in which something was seen first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FirstSight {
+    /// Its number.
+    pub sequence: u64,
+    /// When it was taken.
+    pub captured_at: Timestamp,
+    /// Where in it.
+    pub place: BoundingBox,
+}
+
+/// What is known of one kind at one place of one camera.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sight {
+    /// Which kind.
+    pub kind: EventKind,
+    /// Names the place among those of this camera and kind, while the program runs.
+    pub track: u32,
+    /// Where in the picture, now.
+    pub place: BoundingBox,
+    /// Score of this look.
+    pub score: Score,
+    /// The frame in which it was seen first.
+    pub first: FirstSight,
+    /// Accumulated evidence.
+    pub evidence: MicroNats,
+    /// The threshold it opens at.
+    pub open_at: MicroNats,
+    /// Hits among the looks that count.
+    pub hits: u32,
+    /// How many looks count.
+    pub looks_counted: u32,
+    /// Pictures that show it.
+    pub snapshots: Option<Snapshots>,
+    /// A picture that was due could not be written.
+    pub snapshot_lost: bool,
+}
+
+/// What one look of one camera says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sighting {
+    /// Evidence has just become strong enough.
+    Opened(Sight),
+    /// What opened before is still there.
+    Seen(Sight),
+    /// Evidence has become too weak.
+    Closed {
+        /// Which kind.
+        kind: EventKind,
+        /// Which place.
+        track: u32,
+    },
+    /// The camera itself has not been seen for too long.
+    CameraLost {
+        /// When it was seen last, or first not seen.
+        since: Timestamp,
+        /// What is wrong with it.
+        outcome: FrameOutcome,
+    },
+    /// The camera is seen again.
+    CameraBack,
+}
+
+/// One look of one camera, judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    /// Which camera.
+    pub camera: CameraId,
+    /// Number of the frame.
+    pub sequence: u64,
+    /// When the frame was taken.
+    pub captured_at: Timestamp,
+    /// When the model had answered: the moment on the log's clock at which this could be known.
+    pub decided_at: Timestamp,
+    /// Kinds that were looked for, and could have been seen.
+    pub looked_for: Vec<EventKind>,
+    /// What it says.
+    pub sightings: Vec<Sighting>,
+}
+
+/// Why a detection added nothing to the evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ignored {
+    /// The kind is not in the catalogue.
+    UnknownKind,
+    /// The camera does not look for this kind.
+    NotWatched,
+    /// It lies in a part of the picture in which nothing counts.
+    Masked,
+    /// So many places of this kind are followed in this picture already that a weaker one had to make room.
+    TracksFull,
+}
+
+impl Ignored {
+    /// The reason's name, as in metric labels and log fields.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownKind => "unknown_kind",
+            Self::NotWatched => "not_watched",
+            Self::Masked => "masked",
+            Self::TracksFull => "tracks_full",
+        }
+    }
+}
+
+/// A look with what came beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// What the look says.
+    pub look: Look,
+    /// Kinds with a pre-alarm that may be there: worth another look soon.
+    pub suspects: Vec<EventKind>,
+    /// Detections that added nothing.
+    pub ignored: Vec<Ignored>,
+}
+
+/// Evidence of all cameras of a city.
+#[derive(Debug)]
+pub struct Evidence {
+    city: Arc<City>,
+    cameras: HashMap<CameraId, CameraEvidence>,
+}
+
+#[derive(Debug, Default)]
+struct CameraEvidence {
+    health: Health,
+    /// Policies in fixed point, for the kinds in the catalogue that this camera looks for.
+    policies: BTreeMap<EventKind, Policy>,
+    places: BTreeMap<EventKind, Places>,
+}
+
+impl Evidence {
+    /// No evidence yet; `faulty` cameras are known not to be seen.
+    #[must_use]
+    pub fn new(city: Arc<City>, faulty: impl IntoIterator<Item = CameraId>) -> Self {
+        let lost =
+            |camera| (camera, CameraEvidence { health: Health::faulty(), ..CameraEvidence::default() });
+        let cameras = faulty.into_iter().map(lost).collect();
+        let mut evidence = Self { city: Arc::clone(&city), cameras };
+        evidence.reload(city);
+        evidence
+    }
+
+    /// Goes on under another configuration. What is known of cameras and kinds that are gone is forgotten.
+    pub fn reload(&mut self, city: Arc<City>) {
+        self.cameras.retain(|camera, _| city.cameras.contains_key(camera));
+        for camera in city.cameras.values() {
+            let state = self.cameras.entry(camera.id.clone()).or_default();
+            let join_distance = city.dispatch.join_distance;
+            let policy = |kind: &EventKind| {
+                let policy = city.evidence_policy(&camera.id, kind)?;
+                Some((kind.clone(), Policy::new(&policy, join_distance)))
+            };
+            state.policies = camera.kinds.iter().filter_map(policy).collect();
+            state.places.retain(|kind, _| state.policies.contains_key(kind));
+            state.health.forget_models();
+        }
+        self.city = city;
+    }
+
+    /// Judges one frame of one camera. Frames of a camera come in the order of their sequence.
+    pub fn judge(&mut self, frame: &FrameDetections) -> Judged {
+        let look = Look {
+            camera: frame.camera.clone(),
+            sequence: frame.sequence,
+            captured_at: frame.captured_at,
+            decided_at: frame.captured_at.max(frame.stages.detected_at),
+            looked_for: Vec::new(),
+            sightings: Vec::new(),
+        };
+        let mut judged = Judged { look, suspects: Vec::new(), ignored: Vec::new() };
+        let camera = self.city.cameras.get(&frame.camera);
+        let Some((camera, state)) = camera.zip(self.cameras.get_mut(&frame.camera)) else { return judged };
+        let fault_after = self.city.dispatch.camera_fault_after;
+        match state.health.look(&frame.model, frame.outcome, frame.captured_at, fault_after) {
+            HealthTurn::Nothing => {}
+            HealthTurn::Lost { since } => {
+                judged.look.sightings.push(Sighting::CameraLost { since, outcome: frame.outcome });
+            }
+            HealthTurn::Back => judged.look.sightings.push(Sighting::CameraBack),
+        }
+        if frame.outcome == FrameOutcome::Analysed {
+            state.judge_analysed(camera, &self.city, frame, &mut judged);
+        }
+        judged
+    }
+}
+
+impl CameraEvidence {
+    fn judge_analysed(&mut self, camera: &Camera, city: &City, frame: &FrameDetections, judged: &mut Judged) {
+        let mut found = sort_by_kind(camera, city, frame, &mut judged.ignored);
+        let at = LookAt {
+            sequence: frame.sequence,
+            captured_at: frame.captured_at,
+            snapshots: frame.snapshots.as_ref(),
+            snapshot_lost: frame.snapshot_lost,
+        };
+        // A kind that was found was looked for, whatever the list says.
+        let listed =
+            frame.looked_for.iter().chain(found.keys()).filter(|kind| self.policies.contains_key(*kind));
+        let mut looked_for: Vec<EventKind> = listed.cloned().collect();
+        looked_for.sort();
+        looked_for.dedup();
+        for kind in &looked_for {
+            let found = found.remove(kind).unwrap_or_default();
+            let Some(policy) = self.policies.get(kind) else { continue };
+            if found.is_empty() && !self.places.contains_key(kind) {
+                continue;
+            }
+            let places = self.places.entry(kind.clone()).or_default();
+            judged.look.sightings.extend(places.look(kind, policy, &at, found, &mut judged.ignored));
+            let pre_alarm = city.kinds.get(kind).is_some_and(|row| row.pre_alarm);
+            if pre_alarm && places.is_suspect() {
+                judged.suspects.push(kind.clone());
+            }
+        }
+        judged.look.looked_for = looked_for;
+    }
+}
+
+/// The detections that count, by kind.
+fn sort_by_kind(
+    camera: &Camera,
+    city: &City,
+    frame: &FrameDetections,
+    ignored: &mut Vec<Ignored>,
+) -> BTreeMap<EventKind, Vec<Found>> {
+    let mut by_kind: BTreeMap<EventKind, Vec<Found>> = BTreeMap::new();
+    for detection in &frame.detections {
+        let reason = if !city.kinds.contains_key(&detection.kind) {
+            Some(Ignored::UnknownKind)
+        } else if !camera.kinds.contains(&detection.kind) {
+            Some(Ignored::NotWatched)
+        } else if camera.ignore.iter().any(|mask| mask.contains(detection.bbox.center())) {
+            Some(Ignored::Masked)
+        } else {
+            None
+        };
+        match reason {
+            Some(reason) => ignored.push(reason),
+            None => by_kind
+                .entry(detection.kind.clone())
+                .or_default()
+                .push(Found { score: detection.score, bbox: detection.bbox }),
+        }
+    }
+    by_kind
+}

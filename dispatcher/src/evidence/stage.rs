@@ -1,0 +1,84 @@
+//! The stage around the decision: frames in, looks out, and a word to the pipeline to look again soon.
+
+use super::{Evidence, Judged, Look};
+use crate::metrics::{Metrics, Stage};
+use citybrain_ingest_config::City;
+use citybrain_types::{CameraId, Clock, EventKind, FocusRequest, FrameDetections, Timestamp};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// How long a camera is looked at more often: the time in which a fire is confirmed or withdrawn.
+const FOCUS_FOR: Duration = Duration::from_secs(30);
+/// A focused camera is looked at this many times as often.
+const FOCUS_FACTOR: u32 = 4;
+/// No request asks for looks closer together than this.
+const FOCUS_MIN_INTERVAL: Duration = Duration::from_millis(500);
+/// A request is repeated at most this often, by the frames' time.
+const FOCUS_REPEAT: Duration = Duration::from_secs(10);
+
+/// What the stage is made of.
+pub(crate) struct EvidenceStage {
+    pub(crate) city: watch::Receiver<Arc<City>>,
+    pub(crate) evidence: Evidence,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) focus: mpsc::Sender<FocusRequest>,
+    pub(crate) next: mpsc::Sender<Vec<Look>>,
+    pub(crate) metrics: Metrics,
+}
+
+/// Judges frames until intake is gone, then lets go of the next stage.
+pub(crate) async fn run(mut stage: EvidenceStage, mut frames: mpsc::Receiver<Vec<FrameDetections>>) {
+    let mut focus = Focus::default();
+    while let Some(batch) = frames.recv().await {
+        let started = stage.clock.now();
+        if stage.city.has_changed().unwrap_or(false) {
+            let city = Arc::clone(&stage.city.borrow_and_update());
+            stage.evidence.reload(city);
+        }
+        let mut looks = Vec::with_capacity(batch.len());
+        for frame in &batch {
+            let Judged { look, suspects, ignored } = stage.evidence.judge(frame);
+            for reason in ignored {
+                stage.metrics.ignored(reason);
+            }
+            for kind in suspects {
+                focus.ask(&stage, &look, kind);
+            }
+            looks.push(look);
+        }
+        stage.metrics.stage(Stage::Evidence, stage.clock.now().since(started));
+        if stage.next.send(looks).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// When each camera was last asked for.
+#[derive(Debug, Default)]
+struct Focus {
+    asked_at: HashMap<CameraId, Timestamp>,
+}
+
+impl Focus {
+    fn ask(&mut self, stage: &EvidenceStage, look: &Look, kind: EventKind) {
+        let asked_lately =
+            |at: &Timestamp| *at <= look.captured_at && look.captured_at.since(*at) < FOCUS_REPEAT;
+        if self.asked_at.get(&look.camera).is_some_and(asked_lately) {
+            return;
+        }
+        let Some(interval) = stage.city.borrow().kinds.get(&kind).map(|row| row.look_interval) else {
+            return;
+        };
+        let request = FocusRequest {
+            camera: look.camera.clone(),
+            kind,
+            look_interval: (interval / FOCUS_FACTOR).max(FOCUS_MIN_INTERVAL),
+            until: look.decided_at.plus(FOCUS_FOR),
+        };
+        self.asked_at.insert(look.camera.clone(), look.captured_at);
+        // Never waits: a request against the stream must not hold the stream up. The next look asks again.
+        stage.metrics.focus_asked(stage.focus.try_send(request).is_ok());
+    }
+}

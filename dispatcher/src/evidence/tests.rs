@@ -1,0 +1,216 @@
+//! How frames become evidence, over many frames.
+
+use super::{Evidence, Ignored, Judged, MAX_TRACKS, Sighting};
+use crate::testing::city::{START, around, burning, city, fire, look, policy, with_box};
+use citybrain_ingest_config::resolved::EvidencePolicy;
+use citybrain_types::{BoundingBox, FrameDetections, Polygon, Snapshots};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn evidence_with(change: impl FnOnce(&mut EvidencePolicy)) -> Evidence {
+    let mut city = city(Path::new("unused"));
+    change(&mut city.kinds.get_mut(&fire()).unwrap().evidence);
+    Evidence::new(Arc::new(city), [])
+}
+
+fn evidence() -> Evidence {
+    evidence_with(|_| {})
+}
+
+fn names(judged: &Judged) -> Vec<&'static str> {
+    let name = |sighting: &Sighting| match sighting {
+        Sighting::Opened(_) => "opened",
+        Sighting::Seen(_) => "seen",
+        Sighting::Closed { .. } => "closed",
+        Sighting::CameraLost { .. } => "lost",
+        Sighting::CameraBack => "back",
+    };
+    judged.look.sightings.iter().map(name).collect()
+}
+
+fn says(
+    evidence: &mut Evidence,
+    frames: impl IntoIterator<Item = FrameDetections>,
+) -> Vec<Vec<&'static str>> {
+    frames.into_iter().map(|frame| names(&evidence.judge(&frame))).collect()
+}
+
+fn scored(n: u64, score: f32) -> FrameDetections {
+    with_box(look("gate-1", n), "fire", score, around(0.5, 0.5))
+}
+
+#[test]
+fn evidence_opens_once_and_is_seen_from_then_on() {
+    let said = says(&mut evidence(), (0..4).map(|n| burning("gate-1", n)));
+    assert_eq!(said, [vec![], vec!["opened"], vec!["seen"], vec!["seen"]]);
+}
+
+#[test]
+fn one_certain_look_is_not_enough_where_two_of_four_are_asked_for() {
+    let mut evidence = evidence_with(|policy| policy.open_at = 1.0);
+    let said =
+        says(&mut evidence, [scored(0, 0.99), look("gate-1", 1), look("gate-1", 2), look("gate-1", 3)]);
+    assert!(said.iter().all(Vec::is_empty), "{said:?}");
+    // Two hits that are five looks apart are not two of four.
+    let said = says(&mut evidence, [scored(5, 0.99)]);
+    assert!(said.iter().all(Vec::is_empty), "{said:?}");
+    assert_eq!(says(&mut evidence, [scored(6, 0.99)]), [vec!["opened"]]);
+}
+
+#[test]
+fn scattered_weak_noise_never_opens() {
+    let places = [(0.2, 0.2), (0.8, 0.2), (0.5, 0.8), (0.2, 0.8)];
+    let noise = (0..2_000_u64).map(|n| {
+        let (x, y) = places[usize::try_from(n * 7 % 4).unwrap()];
+        let score = [0.1, 0.35, 0.55, 0.2, 0.65][usize::try_from(n % 5).unwrap()];
+        with_box(look("gate-1", n), "fire", score, around(x, y))
+    });
+    let said = says(&mut evidence(), noise);
+    assert!(said.iter().all(Vec::is_empty));
+}
+
+#[test]
+fn quiet_looks_count_against_and_close_after_the_hold_and_not_before() {
+    let mut evidence = evidence();
+    says(&mut evidence, (0..3).map(|n| burning("gate-1", n)));
+    // Each quiet look takes almost three nats: below `close_at` after three, closed ten seconds later.
+    let said = says(&mut evidence, (3..20).map(|n| look("gate-1", n)));
+    let closed = said.iter().position(|said| said == &["closed"]).unwrap();
+    assert_eq!(
+        closed, 7,
+        "below at the third quiet look, and then ten seconds, which are five looks, of hold"
+    );
+    assert_eq!(said.iter().flatten().count(), 1);
+}
+
+#[test]
+fn evidence_between_the_two_thresholds_neither_opens_nor_closes() {
+    let mut evidence = evidence();
+    // Around two nats: below `open_at`, above `close_at`.
+    let said = says(&mut evidence, [scored(0, 0.88), look("gate-1", 1), scored(2, 0.88), look("gate-1", 3)]);
+    assert!(said.iter().all(Vec::is_empty), "{said:?}");
+    says(&mut evidence, [scored(4, 0.95), scored(5, 0.95)]);
+    // Open now; weak looks that hold it above `close_at` keep it open.
+    let said = says(&mut evidence, (6..60).map(|n| scored(n, if n % 2 == 0 { 0.7 } else { 0.58 })));
+    assert!(said.iter().flatten().all(|said| *said == "seen"), "{said:?}");
+}
+
+#[test]
+fn many_frames_in_one_second_say_no_more_than_one_certain_look() {
+    let fast = |n: u64| FrameDetections {
+        captured_at: START.plus(Duration::from_millis(n * 40)),
+        ..scored(n, 0.95)
+    };
+    let mut evidence = evidence_with(|policy| policy.open_at = 5.0);
+    let said = says(&mut evidence, (0..25).map(fast));
+    assert!(said.iter().all(Vec::is_empty), "opened within one second: {said:?}");
+    let said = says(&mut evidence, (25..50).map(fast));
+    assert!(said.iter().any(|said| said == &["opened"]), "{said:?}");
+}
+
+#[test]
+fn an_hour_nobody_looked_closes_what_was_open() {
+    let mut evidence = evidence();
+    says(&mut evidence, (0..3).map(|n| burning("gate-1", n)));
+    assert_eq!(says(&mut evidence, [look("gate-1", 1_800)]), [vec!["closed"]]);
+    assert_eq!(
+        says(&mut evidence, [burning("gate-1", 1_801), burning("gate-1", 1_802)]),
+        [vec![], vec!["opened"]]
+    );
+}
+
+#[test]
+fn places_that_are_far_apart_have_evidence_of_their_own() {
+    let two = |n| {
+        with_box(with_box(look("gate-1", n), "fire", 0.95, around(0.1, 0.1)), "fire", 0.9, around(0.9, 0.9))
+    };
+    let said = says(&mut evidence(), (0..2).map(two));
+    assert_eq!(said[1], ["opened", "opened"]);
+}
+
+#[test]
+fn a_merged_giant_box_does_not_move_a_place() {
+    let mut evidence = evidence();
+    says(&mut evidence, (0..3).map(|n| burning("gate-1", n)));
+    let giant = with_box(look("gate-1", 3), "fire", 0.9, BoundingBox::WHOLE);
+    let judged = evidence.judge(&giant);
+    let Sighting::Seen(sight) = &judged.look.sightings[0] else { panic!("{judged:?}") };
+    assert_eq!(sight.place, around(0.5, 0.5));
+}
+
+#[test]
+fn the_places_of_a_picture_full_of_noise_are_bounded() {
+    let mut evidence = evidence();
+    let mut crowd = look("gate-1", 0);
+    for i in 0..100_u8 {
+        let (x, y) = (f32::from(i % 10) / 10.0 + 0.05, f32::from(i / 10) / 10.0 + 0.05);
+        let speck = BoundingBox::clipped(x - 0.001, y - 0.001, x + 0.001, y + 0.001).unwrap();
+        crowd = with_box(crowd, "fire", 0.7, speck);
+    }
+    let mut city = city(Path::new("unused"));
+    city.dispatch.join_distance = 0.01;
+    evidence.reload(Arc::new(city));
+    let judged = evidence.judge(&crowd);
+    let full = judged.ignored.iter().filter(|reason| **reason == Ignored::TracksFull).count();
+    assert_eq!(full, 100 - MAX_TRACKS);
+}
+
+#[test]
+fn what_lies_in_a_mask_or_is_not_looked_for_adds_nothing() {
+    let mut city = city(Path::new("unused"));
+    let camera = city.cameras.values_mut().next().unwrap();
+    camera.ignore = vec![Polygon::new(vec![[0.0, 0.0], [1.0, 0.0], [1.0, 0.5], [0.0, 0.5]]).unwrap()];
+    let mut evidence = Evidence::new(Arc::new(city), []);
+    let frame = |n| {
+        let masked = with_box(look("gate-1", n), "fire", 0.99, around(0.5, 0.2));
+        with_box(masked, "flood", 0.99, around(0.5, 0.8))
+    };
+    for n in 0..5 {
+        let judged = evidence.judge(&frame(n));
+        assert!(judged.look.sightings.is_empty());
+        assert_eq!(judged.ignored, [Ignored::Masked, Ignored::UnknownKind]);
+    }
+}
+
+#[test]
+fn a_kind_that_was_not_looked_for_loses_nothing_by_a_quiet_look() {
+    let mut evidence = evidence();
+    says(&mut evidence, (0..3).map(|n| burning("gate-1", n)));
+    let elsewhere = |n| FrameDetections { looked_for: vec![], ..look("gate-1", n) };
+    let said = says(&mut evidence, (3..8).map(elsewhere));
+    assert!(said.iter().all(Vec::is_empty), "{said:?}");
+    assert_eq!(says(&mut evidence, [burning("gate-1", 8)]), [vec!["seen"]]);
+}
+
+#[test]
+fn a_fire_that_may_be_there_asks_to_be_looked_at_again() {
+    let mut evidence = evidence();
+    assert_eq!(evidence.judge(&burning("gate-1", 0)).suspects, [fire()]);
+    assert!(evidence.judge(&burning("gate-1", 1)).suspects.is_empty(), "it is open: nothing is in doubt");
+    assert!(evidence.judge(&look("gate-2", 0)).suspects.is_empty());
+}
+
+#[test]
+fn a_camera_has_its_own_thresholds_where_it_has_some() {
+    let mut city = city(Path::new("unused"));
+    let camera = city.cameras.values_mut().next().unwrap();
+    camera.evidence.insert(fire(), EvidencePolicy { open_at: 7.5, ..policy() });
+    let mut evidence = Evidence::new(Arc::new(city), []);
+    let said = says(&mut evidence, (0..2).map(|n| burning("gate-1", n)));
+    assert_eq!(said, [vec![], Vec::<&str>::new()]);
+    let said = says(&mut evidence, (0..2).map(|n| burning("gate-2", n)));
+    assert_eq!(said, [vec![], vec!["opened"]]);
+}
+
+#[test]
+fn the_picture_of_the_last_hit_stands_in_for_one_that_could_not_be_written() {
+    let snapshot =
+        |name: &str| Snapshots { at: citybrain_types::SnapshotRef::new(name).unwrap(), before: None };
+    let mut evidence = evidence();
+    evidence.judge(&FrameDetections { snapshots: Some(snapshot("gate-1/a.jpg")), ..burning("gate-1", 0) });
+    let judged = evidence.judge(&FrameDetections { snapshot_lost: true, ..burning("gate-1", 1) });
+    let Sighting::Opened(sight) = &judged.look.sightings[0] else { panic!("{judged:?}") };
+    assert_eq!(sight.snapshots, Some(snapshot("gate-1/a.jpg")));
+    assert!(sight.snapshot_lost);
+}

@@ -1,0 +1,234 @@
+//! Evidence of one kind at one place of one camera's picture.
+
+use super::fixed::{MicroNats, second_of};
+use super::policy::Policy;
+use super::{FirstSight, Sight};
+use citybrain_types::{BoundingBox, EventKind, Score, Snapshots, Timestamp};
+use std::time::Duration;
+
+/// A box much larger or smaller than the track's does not move it: a merged giant box must not swallow its place.
+const PLACE_MOVES_UP_TO_AREA_RATIO: f32 = 4.0;
+
+/// A look may be overtaken by later ones of the same camera by this much: models answer in parallel.
+const OVERTAKEN_BY: Duration = Duration::from_secs(30);
+
+/// What one look found at a track's place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    pub(super) score: Score,
+    pub(super) bbox: BoundingBox,
+}
+
+/// The look itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LookAt<'a> {
+    pub(super) sequence: u64,
+    pub(super) captured_at: Timestamp,
+    pub(super) snapshots: Option<&'a Snapshots>,
+    pub(super) snapshot_lost: bool,
+}
+
+/// What a look did to a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    Nothing,
+    Opened,
+    Seen,
+    Closed,
+}
+
+/// Accumulated log-odds with decay and hysteresis.
+#[derive(Debug, Clone)]
+pub(super) struct Track {
+    pub(super) id: u32,
+    pub(super) place: BoundingBox,
+    evidence: MicroNats,
+    updated_at: Timestamp,
+    open: bool,
+    below_since: Option<Timestamp>,
+    hits: u64,
+    budget: SecondBudget,
+    first: Option<FirstSight>,
+    score: Score,
+    snapshots: Option<Snapshots>,
+    snapshot_lost: bool,
+}
+
+impl Track {
+    pub(super) fn new(id: u32, found: &Found, at: Timestamp) -> Self {
+        Self {
+            id,
+            place: found.bbox,
+            evidence: MicroNats::ZERO,
+            updated_at: at,
+            open: false,
+            below_since: None,
+            hits: 0,
+            budget: SecondBudget::default(),
+            first: None,
+            score: found.score,
+            snapshots: None,
+            snapshot_lost: false,
+        }
+    }
+
+    pub(super) const fn is_open(&self) -> bool {
+        self.open
+    }
+
+    pub(super) const fn evidence(&self) -> MicroNats {
+        self.evidence
+    }
+
+    /// Nothing is left of it: not open, no evidence, no hit among the looks that count.
+    pub(super) const fn is_spent(&self, policy: &Policy) -> bool {
+        !self.open && self.evidence.micros() == 0 && self.hits & policy.looks_mask == 0
+    }
+
+    /// The last look was a hit and the evidence has not opened yet: worth looking again soon.
+    pub(super) const fn is_suspect(&self) -> bool {
+        !self.open && self.hits & 1 == 1 && self.evidence.micros() > 0
+    }
+
+    /// Takes in one look at this place.
+    pub(super) fn look(&mut self, policy: &Policy, look: &LookAt<'_>, found: Option<&Found>) -> Turn {
+        let lapsed = self.decay(policy, look.captured_at);
+        let hit = found.is_some_and(|found| found.score.get() >= policy.hit_score);
+        self.hits = (self.hits << 1) | u64::from(hit);
+        let says = found.map_or(policy.nothing_found, |found| MicroNats::logit(found.score));
+        let says = self.budget.allow(says, look.captured_at);
+        self.evidence = self.evidence.plus(says).held(policy.max);
+        if self.evidence == MicroNats::ZERO && !self.open {
+            self.forget_first();
+        }
+        if let Some(found) = found {
+            self.remember(policy, look, found, hit);
+        }
+        let turn = self.turn(policy, look.captured_at, hit);
+        if lapsed && turn == Turn::Nothing { Turn::Closed } else { turn }
+    }
+
+    /// Lets evidence decay up to `at`; `true` when it closed in between, in a time nobody looked.
+    fn decay(&mut self, policy: &Policy, at: Timestamp) -> bool {
+        let elapsed = at.since(self.updated_at);
+        // A look that was overtaken by a later one changes no times; a clock that was set back becomes the new base.
+        if at >= self.updated_at || self.updated_at.since(at) > OVERTAKEN_BY {
+            self.updated_at = at;
+        }
+        self.below_since = self.below_since.map(|since| since.min(at));
+        self.evidence = self.evidence.decayed(elapsed, policy.half_life);
+        let lapsed =
+            self.open && self.evidence < policy.close_at && elapsed >= policy.hold && !elapsed.is_zero();
+        if lapsed {
+            self.close();
+        }
+        lapsed
+    }
+
+    fn turn(&mut self, policy: &Policy, at: Timestamp, hit: bool) -> Turn {
+        if self.open {
+            return self.stay_or_close(policy, at, hit);
+        }
+        let enough_hits = (self.hits & policy.looks_mask).count_ones() >= policy.hits_needed;
+        if hit && enough_hits && self.evidence >= policy.open_at {
+            self.open = true;
+            self.below_since = None;
+            return Turn::Opened;
+        }
+        Turn::Nothing
+    }
+
+    fn stay_or_close(&mut self, policy: &Policy, at: Timestamp, hit: bool) -> Turn {
+        if self.evidence >= policy.close_at {
+            self.below_since = None;
+        } else {
+            let since = *self.below_since.get_or_insert(at);
+            if at.since(since) >= policy.hold {
+                self.close();
+                return Turn::Closed;
+            }
+        }
+        if hit { Turn::Seen } else { Turn::Nothing }
+    }
+
+    fn close(&mut self) {
+        self.open = false;
+        self.below_since = None;
+        self.hits = 0;
+        self.forget_first();
+    }
+
+    fn forget_first(&mut self) {
+        self.first = None;
+        self.snapshots = None;
+        self.snapshot_lost = false;
+    }
+
+    fn remember(&mut self, policy: &Policy, look: &LookAt<'_>, found: &Found, hit: bool) {
+        let ratio = found.bbox.area() / self.place.area();
+        if (1.0 / PLACE_MOVES_UP_TO_AREA_RATIO..=PLACE_MOVES_UP_TO_AREA_RATIO).contains(&ratio) {
+            self.place = found.bbox;
+        }
+        self.score = found.score;
+        if hit || self.evidence > MicroNats::ZERO {
+            let sight =
+                FirstSight { sequence: look.sequence, captured_at: look.captured_at, place: found.bbox };
+            self.first.get_or_insert(sight);
+        }
+        if found.score.get() >= policy.hit_score {
+            self.snapshot_lost |= look.snapshot_lost;
+            // The newest picture that shows it; kept when a later one could not be written.
+            if let Some(snapshots) = look.snapshots {
+                let before = self.snapshots.take().and_then(|kept| kept.before);
+                self.snapshots = Some(Snapshots {
+                    at: snapshots.at.clone(),
+                    before: before.or_else(|| snapshots.before.clone()),
+                });
+            }
+        }
+    }
+
+    /// What is known of the place now.
+    pub(super) fn sight(&self, kind: &EventKind, policy: &Policy, look: &LookAt<'_>) -> Sight {
+        let here = FirstSight { sequence: look.sequence, captured_at: look.captured_at, place: self.place };
+        Sight {
+            kind: kind.clone(),
+            track: self.id,
+            place: self.place,
+            score: self.score,
+            first: self.first.unwrap_or(here),
+            evidence: self.evidence,
+            open_at: policy.open_at,
+            hits: (self.hits & policy.looks_mask).count_ones(),
+            looks_counted: policy.looks_mask.count_ones(),
+            snapshots: self.snapshots.clone(),
+            snapshot_lost: self.snapshot_lost,
+        }
+    }
+}
+
+/// Frames of one camera in one second show the same thing: together they say no more than one certain look.
+#[derive(Debug, Clone, Copy, Default)]
+struct SecondBudget {
+    second: i64,
+    gained: MicroNats,
+    lost: MicroNats,
+}
+
+impl SecondBudget {
+    /// The part of `says` that still counts in the second of `at`.
+    fn allow(&mut self, says: MicroNats, at: Timestamp) -> MicroNats {
+        let second = second_of(at);
+        if second != self.second {
+            *self = Self { second, ..Self::default() };
+        }
+        if says >= MicroNats::ZERO {
+            let allowed = says.min(MicroNats::MAX_LOOK.minus(self.gained));
+            self.gained = self.gained.plus(allowed);
+            return allowed;
+        }
+        let allowed = says.max(self.lost.minus(MicroNats::MAX_LOOK));
+        self.lost = self.lost.minus(allowed);
+        allowed
+    }
+}

@@ -1,0 +1,299 @@
+//! The stages from published detections to a department's desk.
+//!
+//! ```text
+//! bus ──▶ intake ──▶ evidence ──▶ incident ──▶ case ──▶ outbox ──▶ delivery
+//!                        └▶ focus requests      └▶ store, listeners
+//! ```
+//!
+//! Design decision: each stage is a pure decision (`Intake`, `Evidence`, `Incidents`, `case::file`) in a thin task
+//! that holds the sender of the next stage only. Decisions take their time from the frames, so the same frames
+//! give the same cases, byte for byte. The clock is used for three things: to refuse frames from the future, to
+//! time deliveries and to measure. What a decision led to is committed with how far the cameras were judged, in
+//! one transaction; only then is it told, save the pre-alarm of a fire, which goes out beside its commit.
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod case;
+pub mod delivery;
+pub mod envelope;
+pub mod evidence;
+pub mod fail_point;
+mod housekeeping;
+pub mod incident;
+pub mod intake;
+pub mod metrics;
+pub mod outbox;
+pub mod services;
+pub mod store;
+#[cfg(test)]
+mod testing;
+
+pub use services::{CameraView, CaseView, Change, Readiness, Services};
+pub use store::{
+    CaseFilter, CasePage, Cursor, DeliveryFilter, DeliveryPage, PageRequest, Replay, StoreError,
+};
+
+use case::CaseStage;
+use citybrain_ingest_config::City;
+use citybrain_types::{CameraDirectory, Clock, DetectionBatch, EventKind, FocusRequest};
+use delivery::Deliveries;
+use evidence::{Evidence, EvidenceStage};
+use housekeeping::Housekeeping;
+use incident::{Incident, IncidentStage, Incidents};
+use intake::{Intake, IntakeStage};
+use metrics::Metrics;
+use prometheus_client::registry::Registry;
+use services::ServiceParts;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use store::{Store, Watermark};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Batches between two stages. Deciding takes microseconds and only the commit waits for the disk, so a few are
+/// enough to keep it busy; more would hide back-pressure from the bus.
+const STAGE_QUEUE: usize = 8;
+/// Steps before the commit: what waits here shares one sync of the disk.
+const COMMIT_QUEUE: usize = 64;
+/// Changes a slow listener may be behind; then it is told that it missed some.
+const LISTENER_QUEUE: usize = 1024;
+/// How long shutdown waits for the sender of the bus to go before it closes the bus itself.
+const BUS_PATIENCE: Duration = Duration::from_secs(1);
+/// How long shutdown waits for the stages to commit what they hold, and again after it has told them to give up.
+const STAGE_PATIENCE: Duration = Duration::from_secs(1);
+/// How long shutdown waits for deliveries under way.
+const DELIVERY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a dispatcher is made of.
+pub struct DispatcherParts<'a> {
+    /// The configuration in force.
+    pub city: Arc<City>,
+    /// Published detections.
+    pub bus: mpsc::Receiver<DetectionBatch>,
+    /// How the cameras stand.
+    pub cameras: Arc<dyn CameraDirectory>,
+    /// Asks for a camera to be looked at more often.
+    pub focus: mpsc::Sender<FocusRequest>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where the metrics are registered.
+    pub registry: &'a mut Registry,
+}
+
+/// Why the dispatcher does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be made.
+    #[error(
+        "the data folder {path} cannot be made: {source}; set site.data_dir to a folder that can be written"
+    )]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The case store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A running dispatcher. Dropping it leaves the tasks running; end it with [`Dispatcher::shutdown`].
+pub struct Dispatcher {
+    city: watch::Sender<Arc<City>>,
+    services: Services,
+    store: Store,
+    deliveries: Deliveries,
+    stages: Vec<JoinHandle<()>>,
+    housekeeping: JoinHandle<()>,
+    close_bus: CancellationToken,
+    abandon_commits: CancellationToken,
+    stop_housekeeping: CancellationToken,
+}
+
+/// What the stages share.
+#[derive(Clone)]
+struct Shared {
+    city: watch::Receiver<Arc<City>>,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    listeners: broadcast::Sender<Change>,
+}
+
+/// What the store remembers of the time before.
+struct Memory {
+    incidents: Vec<Incident>,
+    watermarks: Vec<Watermark>,
+}
+
+/// Opens the store, goes on with what was open and pending, and takes detections from the bus.
+///
+/// # Errors
+/// [`StartError`] when the data folder cannot be made or the store cannot be opened or read.
+pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError> {
+    let DispatcherParts { city, bus, cameras, focus, clock, registry } = parts;
+    // Refused when the program has chosen a provider already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let data_dir = &city.site.data_dir;
+    tokio::fs::create_dir_all(data_dir)
+        .await
+        .map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
+    let store = Store::open(data_dir).await?;
+    let memory = Memory { incidents: store.open_incidents().await?, watermarks: store.watermarks().await? };
+    let metrics = Metrics::register(registry);
+    let (listeners, _) = broadcast::channel(LISTENER_QUEUE);
+    let deliveries = Deliveries::new(store.clone(), Arc::clone(&clock), metrics.clone(), listeners.clone());
+    deliveries.reload(&city);
+
+    let (city_in_force, city) = watch::channel(city);
+    let shared = Shared { city, store: store.clone(), clock, metrics, listeners };
+    let bus_attached = Arc::new(AtomicBool::new(true));
+    let [close_bus, abandon_commits, stop_housekeeping] = std::array::from_fn(|_| CancellationToken::new());
+    let mailroom = deliveries.mailroom();
+    let services = Services::new(ServiceParts {
+        city: shared.city.clone(),
+        store: store.clone(),
+        cameras: Arc::clone(&cameras),
+        clock: Arc::clone(&shared.clock),
+        listeners: shared.listeners.clone(),
+        bus_attached: Arc::clone(&bus_attached),
+        wake: Box::new({
+            let mailroom = mailroom.clone();
+            move || mailroom.wake()
+        }),
+    });
+    let housekeeping = tokio::spawn(housekeeping::run(Housekeeping {
+        store: store.clone(),
+        cameras,
+        listeners: shared.listeners.clone(),
+        metrics: shared.metrics.clone(),
+        stop: stop_housekeeping.clone(),
+    }));
+    let line = Line { bus, focus, mailroom, bus_attached, close_bus: &close_bus, abandon: &abandon_commits };
+    let stages = line.build(&shared, memory);
+    Ok(Dispatcher {
+        city: city_in_force,
+        services,
+        store,
+        deliveries,
+        stages,
+        housekeeping,
+        close_bus,
+        abandon_commits,
+        stop_housekeeping,
+    })
+}
+
+/// The ends of the line of stages.
+struct Line<'a> {
+    bus: mpsc::Receiver<DetectionBatch>,
+    focus: mpsc::Sender<FocusRequest>,
+    mailroom: delivery::Mailroom,
+    bus_attached: Arc<AtomicBool>,
+    close_bus: &'a CancellationToken,
+    abandon: &'a CancellationToken,
+}
+
+impl Line<'_> {
+    /// Builds the stages, the last first; each gets the sender of the next and of no other.
+    fn build(self, shared: &Shared, memory: Memory) -> Vec<JoinHandle<()>> {
+        let city = Arc::clone(&shared.city.borrow());
+        let (to_case, steps) = mpsc::channel(COMMIT_QUEUE);
+        let case = tokio::spawn(case::run(
+            CaseStage {
+                city: shared.city.clone(),
+                store: shared.store.clone(),
+                clock: Arc::clone(&shared.clock),
+                mailroom: self.mailroom,
+                listeners: shared.listeners.clone(),
+                metrics: shared.metrics.clone(),
+                abandon: self.abandon.clone(),
+            },
+            steps,
+        ));
+        let faulty: Vec<_> = memory
+            .incidents
+            .iter()
+            .filter(|incident| incident.kind.as_str() == EventKind::CAMERA_FAULT)
+            .map(|incident| incident.camera.clone())
+            .collect();
+        let (to_incident, looks) = mpsc::channel(STAGE_QUEUE);
+        let incident = tokio::spawn(incident::run(
+            IncidentStage {
+                city: shared.city.clone(),
+                incidents: Incidents::new(&city, memory.incidents),
+                clock: Arc::clone(&shared.clock),
+                next: to_case,
+                metrics: shared.metrics.clone(),
+            },
+            looks,
+        ));
+        let (to_evidence, frames) = mpsc::channel(STAGE_QUEUE);
+        let evidence = tokio::spawn(evidence::run(
+            EvidenceStage {
+                city: shared.city.clone(),
+                evidence: Evidence::new(Arc::clone(&city), faulty),
+                clock: Arc::clone(&shared.clock),
+                focus: self.focus,
+                next: to_incident,
+                metrics: shared.metrics.clone(),
+            },
+            frames,
+        ));
+        let intake = tokio::spawn(intake::run(
+            IntakeStage {
+                city: shared.city.clone(),
+                intake: Intake::new(city, memory.watermarks),
+                clock: Arc::clone(&shared.clock),
+                next: to_evidence,
+                metrics: shared.metrics.clone(),
+                attached: self.bus_attached,
+                close: self.close_bus.clone(),
+            },
+            self.bus,
+        ));
+        vec![intake, evidence, incident, case]
+    }
+}
+
+impl Dispatcher {
+    /// Handle for the API and the console.
+    #[must_use]
+    pub fn services(&self) -> Services {
+        self.services.clone()
+    }
+
+    /// Goes on under another configuration, from the next batch on; destinations that did not change are not
+    /// disturbed.
+    pub fn reload(&self, city: Arc<City>) {
+        self.deliveries.reload(&city);
+        self.city.send_replace(city);
+    }
+
+    /// Takes what the bus still holds, commits it, and lets deliveries under way finish within five seconds. What
+    /// is pending stays in the outbox and goes out after the next start.
+    pub async fn shutdown(self) {
+        let Self { stages, deliveries, housekeeping, store, .. } = self;
+        let mut all = std::pin::pin!(futures::future::join_all(stages));
+        // The sender of the bus is usually gone by now; one that is forgotten must not hold the program up.
+        if tokio::time::timeout(BUS_PATIENCE, &mut all).await.is_err() {
+            self.close_bus.cancel();
+            if tokio::time::timeout(STAGE_PATIENCE, &mut all).await.is_err() {
+                self.abandon_commits.cancel();
+                if tokio::time::timeout(STAGE_PATIENCE, &mut all).await.is_err() {
+                    tracing::error!("the case store does not let go; what it has not committed is lost");
+                }
+            }
+        }
+        deliveries.shutdown(DELIVERY_PATIENCE).await;
+        self.stop_housekeeping.cancel();
+        if housekeeping.await.is_err() {
+            tracing::warn!("housekeeping died before the shutdown");
+        }
+        store.close().await;
+    }
+}

@@ -1,0 +1,200 @@
+//! What the dispatcher counts and times. Every label value comes from a closed set or from the configuration.
+
+use crate::evidence::Ignored;
+use crate::intake::Refused;
+use crate::store::StoreError;
+use citybrain_types::{Case, DestinationId, EventKind};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use std::time::Duration;
+
+type Labels<const N: usize> = [(&'static str, String); N];
+type Histograms<const N: usize> = Family<Labels<N>, Histogram>;
+
+/// A stage of the dispatcher, as in the metric label `stage`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Frames are checked.
+    Intake,
+    /// Frames become evidence.
+    Evidence,
+    /// Evidence becomes incidents.
+    Incident,
+    /// Incidents become cases, and are committed.
+    Case,
+    /// One attempt to deliver.
+    Deliver,
+}
+
+impl Stage {
+    /// The stage's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Intake => "intake",
+            Self::Evidence => "evidence",
+            Self::Incident => "incident",
+            Self::Case => "case",
+            Self::Deliver => "deliver",
+        }
+    }
+}
+
+/// The dispatcher's metrics; cloning clones a handle.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    stages: Histograms<1>,
+    capture_to_case: Histograms<1>,
+    capture_to_delivery: Histograms<2>,
+    frames: Counter,
+    refused: Family<Labels<1>, Counter>,
+    ignored: Family<Labels<1>, Counter>,
+    focus: Family<Labels<1>, Counter>,
+    cases: Family<Labels<2>, Counter>,
+    deliveries: Family<Labels<2>, Counter>,
+    store_failures: Family<Labels<1>, Counter>,
+    outbox_pending: Gauge,
+    camera_faults: Gauge,
+}
+
+/// A tenth of a millisecond to ten seconds: a step of a stage.
+fn step_seconds() -> Histogram {
+    Histogram::new([
+        0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0,
+    ])
+}
+
+/// Tenths of a second to half an hour: from the picture to the desk, by the deadlines of the kinds.
+fn way_seconds() -> Histogram {
+    Histogram::new([
+        0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 1800.0,
+    ])
+}
+
+impl Metrics {
+    /// Registers every metric of the dispatcher.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            stages: Family::new_with_constructor(step_seconds),
+            capture_to_case: Family::new_with_constructor(way_seconds),
+            capture_to_delivery: Family::new_with_constructor(way_seconds),
+            frames: Counter::default(),
+            refused: Family::default(),
+            ignored: Family::default(),
+            focus: Family::default(),
+            cases: Family::default(),
+            deliveries: Family::default(),
+            store_failures: Family::default(),
+            outbox_pending: Gauge::default(),
+            camera_faults: Gauge::default(),
+        };
+        metrics.register_times(registry);
+        metrics.register_counts(registry);
+        metrics
+    }
+
+    fn register_times(&self, registry: &mut Registry) {
+        registry.register(
+            "citybrain_dispatch_stage_seconds",
+            "Time a stage of the dispatcher took for one batch or attempt",
+            self.stages.clone(),
+        );
+        registry.register(
+            "citybrain_capture_to_case_seconds",
+            "From the frame that decided a case to its commit",
+            self.capture_to_case.clone(),
+        );
+        registry.register(
+            "citybrain_capture_to_delivery_seconds",
+            "From the frame that decided a case to the acknowledgement of a delivery",
+            self.capture_to_delivery.clone(),
+        );
+    }
+
+    fn register_counts(&self, registry: &mut Registry) {
+        registry.register("citybrain_intake_frames", "Frames taken in", self.frames.clone());
+        registry.register("citybrain_intake_refused", "Frames refused, by reason", self.refused.clone());
+        registry.register(
+            "citybrain_detections_ignored",
+            "Detections that added nothing to the evidence, by reason",
+            self.ignored.clone(),
+        );
+        registry.register(
+            "citybrain_focus_requests",
+            "Requests to look at a camera more often, by outcome",
+            self.focus.clone(),
+        );
+        registry.register("citybrain_cases", "Cases that entered a state, by kind", self.cases.clone());
+        registry.register(
+            "citybrain_deliveries",
+            "Attempts to deliver, by destination and outcome",
+            self.deliveries.clone(),
+        );
+        registry.register(
+            "citybrain_store_failures",
+            "Times the case store did not do what it was asked, by reason",
+            self.store_failures.clone(),
+        );
+        registry.register("citybrain_outbox_pending", "Deliveries waiting", self.outbox_pending.clone());
+        registry.register(
+            "citybrain_camera_faults",
+            "Cameras that have not been seen for too long",
+            self.camera_faults.clone(),
+        );
+    }
+
+    pub(crate) fn stage(&self, stage: Stage, took: Duration) {
+        self.stages.get_or_create(&[("stage", stage.name().to_owned())]).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn capture_to_case(&self, kind: &EventKind, took: Duration) {
+        self.capture_to_case.get_or_create(&[("kind", kind.to_string())]).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn capture_to_delivery(&self, kind: &EventKind, destination: &DestinationId, took: Duration) {
+        let labels = [("kind", kind.to_string()), ("destination", destination.to_string())];
+        self.capture_to_delivery.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn frames(&self, count: usize) {
+        self.frames.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn refused(&self, reason: Refused) {
+        self.refused.get_or_create(&[("reason", reason.name().to_owned())]).inc();
+    }
+
+    pub(crate) fn ignored(&self, reason: Ignored) {
+        self.ignored.get_or_create(&[("reason", reason.name().to_owned())]).inc();
+    }
+
+    pub(crate) fn focus_asked(&self, taken: bool) {
+        let outcome = if taken { "sent" } else { "dropped" };
+        self.focus.get_or_create(&[("outcome", outcome.to_owned())]).inc();
+    }
+
+    pub(crate) fn case(&self, case: &Case) {
+        let labels = [("kind", case.kind.to_string()), ("state", case.state.name().to_owned())];
+        self.cases.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn delivery(&self, destination: &DestinationId, outcome: &'static str) {
+        let labels = [("destination", destination.to_string()), ("outcome", outcome.to_owned())];
+        self.deliveries.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn store_failed(&self, error: &StoreError) {
+        self.store_failures.get_or_create(&[("reason", error.name().to_owned())]).inc();
+    }
+
+    pub(crate) fn outbox_pending(&self, pending: u64) {
+        self.outbox_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn camera_faults(&self, count: usize) {
+        self.camera_faults.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+}

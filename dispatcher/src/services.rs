@@ -1,0 +1,243 @@
+//! What the API and the console may ask of the dispatcher.
+
+use crate::store::{
+    CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
+};
+use citybrain_ingest_config::City;
+use citybrain_ingest_config::resolved::{Kind, Site};
+use citybrain_types::{
+    CameraDirectory, CameraStatus, Case, CaseChange, CaseId, CaseState, Clock, Delivery, DeliveryState,
+    EventKind,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{broadcast, watch};
+
+/// Folder of the snapshots below the data folder; the pipeline writes them.
+pub const SNAPSHOT_FOLDER: &str = "snapshots";
+
+/// A case with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CaseView {
+    /// The case as it stands.
+    pub case: Case,
+    /// Its trail, oldest first.
+    pub trail: Vec<CaseChange>,
+    /// Its deliveries, oldest first.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// A camera as configured, with how it stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CameraView {
+    /// Name for people.
+    pub name: String,
+    /// Longitude and latitude in degrees (WGS 84).
+    pub position: Option<[f64; 2]>,
+    /// Grid or area it belongs to.
+    pub area: Option<String>,
+    /// Kinds looked for in it.
+    pub kinds: Vec<EventKind>,
+    /// How it stands.
+    #[serde(flatten)]
+    pub status: CameraStatus,
+}
+
+/// Something has changed; sent to everyone who subscribed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Change {
+    /// A case was opened or has changed.
+    Case {
+        /// The case as it stands now.
+        case: Box<Case>,
+        /// It is new.
+        opened: bool,
+    },
+    /// An attempt to deliver has ended.
+    Delivery {
+        /// The case.
+        case: CaseId,
+        /// The delivery's key.
+        key: String,
+        /// Where the delivery stands now.
+        state: DeliveryState,
+    },
+    /// A camera's connection has changed.
+    Camera {
+        /// How it stands now.
+        status: Box<CameraStatus>,
+    },
+}
+
+/// Whether the dispatcher does its work, and why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Readiness {
+    /// Everything below holds.
+    pub ready: bool,
+    /// The case store answers.
+    pub store: bool,
+    /// Detections are taken from the bus.
+    pub bus: bool,
+    /// At least one camera has been looked at, or it is known why none could be; true when there is none.
+    pub looked: bool,
+}
+
+/// Handle for queries; cloning it is cheap.
+#[derive(Clone)]
+pub struct Services(Arc<Inner>);
+
+struct Inner {
+    city: watch::Receiver<Arc<City>>,
+    store: Store,
+    cameras: Arc<dyn CameraDirectory>,
+    clock: Arc<dyn Clock>,
+    listeners: broadcast::Sender<Change>,
+    bus_attached: Arc<AtomicBool>,
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services").finish_non_exhaustive()
+    }
+}
+
+/// What services are made of.
+pub(crate) struct ServiceParts {
+    pub(crate) city: watch::Receiver<Arc<City>>,
+    pub(crate) store: Store,
+    pub(crate) cameras: Arc<dyn CameraDirectory>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) listeners: broadcast::Sender<Change>,
+    pub(crate) bus_attached: Arc<AtomicBool>,
+    /// Wakes the workers that deliver.
+    pub(crate) wake: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Services {
+    pub(crate) fn new(parts: ServiceParts) -> Self {
+        let ServiceParts { city, store, cameras, clock, listeners, bus_attached, wake } = parts;
+        Self(Arc::new(Inner { city, store, cameras, clock, listeners, bus_attached, wake }))
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn city(&self) -> Arc<City> {
+        Arc::clone(&self.0.city.borrow())
+    }
+
+    /// The installation.
+    #[must_use]
+    pub fn site(&self) -> Site {
+        self.city().site.clone()
+    }
+
+    /// The event catalogue, in the order of the codes.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<Kind> {
+        self.city().kinds.values().cloned().collect()
+    }
+
+    /// The time the house goes by, for clocks and ages on a page.
+    #[must_use]
+    pub fn now(&self) -> citybrain_types::Timestamp {
+        self.0.clock.now()
+    }
+
+    /// Every camera and how it stands, in the order of the ids.
+    #[must_use]
+    pub fn cameras(&self) -> Vec<CameraView> {
+        let city = self.city();
+        let view = |status: CameraStatus| {
+            let camera = city.cameras.get(&status.camera);
+            CameraView {
+                name: camera.map_or_else(|| status.camera.to_string(), |camera| camera.name.clone()),
+                position: camera.and_then(|camera| camera.position),
+                area: camera.and_then(|camera| camera.area.clone()),
+                kinds: camera.map(|camera| camera.kinds.iter().cloned().collect()).unwrap_or_default(),
+                status,
+            }
+        };
+        self.0.cameras.statuses().into_iter().map(view).collect()
+    }
+
+    /// Cases, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn cases(&self, filter: &CaseFilter, page: &PageRequest) -> Result<CasePage, StoreError> {
+        self.0.store.cases(filter, page).await
+    }
+
+    /// One case with its trail and deliveries; `None` when there is none of that id.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn case(&self, id: &CaseId) -> Result<Option<CaseView>, StoreError> {
+        let Some(case) = self.0.store.case(id).await? else { return Ok(None) };
+        let (trail, deliveries) = tokio::try_join!(self.0.store.trail(id), self.0.store.deliveries_of(id))?;
+        Ok(Some(CaseView { case, trail, deliveries }))
+    }
+
+    /// How many cases stand in each state; states without a case are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn counts(&self) -> Result<BTreeMap<CaseState, u64>, StoreError> {
+        self.0.store.counts_by_state().await
+    }
+
+    /// Deliveries, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: &PageRequest,
+    ) -> Result<DeliveryPage, StoreError> {
+        self.0.store.deliveries(filter, page).await
+    }
+
+    /// Sends a dead delivery again, under the same key.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn replay(&self, key: &str) -> Result<Replay, StoreError> {
+        let replay = self.0.store.replay(key, self.now()).await?;
+        if let Replay::Queued(delivery) = &replay {
+            tracing::info!(key, destination = %delivery.destination, "an operator has a dead delivery sent again");
+            (self.0.wake)();
+        }
+        Ok(replay)
+    }
+
+    /// Changes from now on. A listener that falls behind is told so and goes on with what is new.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Change> {
+        self.0.listeners.subscribe()
+    }
+
+    /// The folder that holds the snapshots named in cases.
+    #[must_use]
+    pub fn snapshot_root(&self) -> PathBuf {
+        self.city().site.data_dir.join(SNAPSHOT_FOLDER)
+    }
+
+    /// Whether the dispatcher does its work.
+    pub async fn readiness(&self) -> Readiness {
+        let store = self.0.store.ping().await.is_ok();
+        let bus = self.0.bus_attached.load(Ordering::Acquire);
+        let statuses = self.0.cameras.statuses();
+        let known = |status: &CameraStatus| {
+            use citybrain_types::CameraState::{Ended, Failed, Stalled};
+            status.last_look_at.is_some() || matches!(status.state, Failed { .. } | Stalled | Ended)
+        };
+        let looked = statuses.is_empty() || statuses.iter().any(known);
+        Readiness { ready: store && bus && looked, store, bus, looked }
+    }
+}

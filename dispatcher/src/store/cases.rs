@@ -1,0 +1,133 @@
+//! Reading cases, their trail, open incidents and watermarks.
+
+use super::filter::{Cursor, bound};
+use super::{CaseFilter, CasePage, PageRequest, Store, StoreError, Watermark, damaged};
+use crate::incident::Incident;
+use citybrain_types::{CameraId, Case, CaseChange, CaseId, CaseState, EventKind, Timestamp};
+use serde::de::DeserializeOwned;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use std::collections::BTreeMap;
+
+impl Store {
+    /// One case.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or the row is damaged.
+    pub async fn case(&self, id: &CaseId) -> Result<Option<Case>, StoreError> {
+        let row = sqlx::query("SELECT id, body FROM cases WHERE id = ?")
+            .bind(id.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| body("cases", &row)).transpose()
+    }
+
+    /// Cases, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn cases(&self, filter: &CaseFilter, page: &PageRequest) -> Result<CasePage, StoreError> {
+        let (at, id) = bound(page);
+        let rows = sqlx::query(
+            "SELECT id, body FROM cases WHERE (opened_at, id) < (?, ?) AND (? IS NULL OR state = ?) \
+             AND (? IS NULL OR kind = ?) ORDER BY opened_at DESC, id DESC LIMIT ?",
+        )
+        .bind(at)
+        .bind(id)
+        .bind(filter.state.map(CaseState::name))
+        .bind(filter.state.map(CaseState::name))
+        .bind(filter.kind.as_ref().map(EventKind::as_str))
+        .bind(filter.kind.as_ref().map(EventKind::as_str))
+        .bind(i64::from(page.limit()))
+        .fetch_all(&self.readers)
+        .await?;
+        let cases = rows.iter().map(|row| body("cases", row)).collect::<Result<Vec<Case>, _>>()?;
+        let full = cases.len() == page.limit() as usize;
+        let next = cases.last().filter(|_| full).map(|last| Cursor::after_case(last).to_string());
+        Ok(CasePage { cases, next })
+    }
+
+    /// How many cases stand in each state.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn counts_by_state(&self) -> Result<BTreeMap<CaseState, u64>, StoreError> {
+        let rows = sqlx::query("SELECT state, COUNT(*) AS n FROM cases GROUP BY state")
+            .fetch_all(&self.readers)
+            .await?;
+        let mut counts = BTreeMap::new();
+        for row in rows {
+            counts.insert(state(&row, "state")?, u64::try_from(row.try_get::<i64, _>("n")?).unwrap_or(0));
+        }
+        Ok(counts)
+    }
+
+    /// A case's trail, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn trail(&self, id: &CaseId) -> Result<Vec<CaseChange>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM case_changes WHERE case_id = ? ORDER BY version")
+            .bind(id.as_str())
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(|row| change(id, row)).collect()
+    }
+
+    /// Incidents that were not over when the program last wrote, oldest id first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn open_incidents(&self) -> Result<Vec<Incident>, StoreError> {
+        let rows = sqlx::query("SELECT id, body FROM incidents ORDER BY id").fetch_all(&self.readers).await?;
+        rows.iter().map(|row| body("incidents", row)).collect()
+    }
+
+    /// How far each camera was judged.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn watermarks(&self) -> Result<Vec<Watermark>, StoreError> {
+        let rows = sqlx::query("SELECT camera, sequence, captured_at FROM watermarks")
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(watermark).collect()
+    }
+}
+
+/// The `body` column of a row that has an `id`.
+fn body<T: DeserializeOwned>(table: &'static str, row: &SqliteRow) -> Result<T, StoreError> {
+    let id: String = row.try_get("id")?;
+    let text: String = row.try_get("body")?;
+    serde_json::from_str(&text).map_err(|e| damaged(table, &id)(e.to_string()))
+}
+
+fn state(row: &SqliteRow, column: &'static str) -> Result<CaseState, StoreError> {
+    let name: String = row.try_get(column)?;
+    CaseState::from_name(&name).ok_or_else(|| damaged("cases", &name)(format!("unknown {column}")))
+}
+
+fn change(id: &CaseId, row: &SqliteRow) -> Result<CaseChange, StoreError> {
+    let from: Option<String> = row.try_get("from_state")?;
+    let version: i64 = row.try_get("version")?;
+    Ok(CaseChange {
+        case: id.clone(),
+        version: u32::try_from(version).map_err(|e| damaged("case_changes", id.as_str())(e.to_string()))?,
+        from: from.map(|_| state(row, "from_state")).transpose()?,
+        to: state(row, "to_state")?,
+        at: Timestamp::from_micros(row.try_get("at")?),
+        by: row.try_get("by_whom")?,
+        reason: row.try_get("reason")?,
+        seen: row.try_get("seen")?,
+    })
+}
+
+fn watermark(row: &SqliteRow) -> Result<Watermark, StoreError> {
+    let camera: String = row.try_get("camera")?;
+    let sequence: i64 = row.try_get("sequence")?;
+    Ok(Watermark {
+        camera: CameraId::new(&camera).map_err(|e| damaged("watermarks", &camera)(e.to_string()))?,
+        sequence: u64::try_from(sequence).map_err(|e| damaged("watermarks", &camera)(e.to_string()))?,
+        captured_at: Timestamp::from_micros(row.try_get("captured_at")?),
+    })
+}

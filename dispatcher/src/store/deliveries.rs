@@ -1,0 +1,245 @@
+//! The outbox: what is to be sent, what was acknowledged, what was given up.
+
+use super::filter::{Cursor, bound};
+use super::{DeliveryFilter, DeliveryPage, PageRequest, Store, StoreError, damaged};
+use crate::envelope::EventType;
+use citybrain_types::{
+    CameraId, CaseId, Delivery, DeliveryState, DepartmentId, DestinationId, EventKind, Timestamp,
+};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+/// A delivery with all that is needed to send it: the same bytes at every attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// Where it stands.
+    pub delivery: Delivery,
+    /// What it tells.
+    pub event: EventType,
+    /// Kind of the case.
+    pub kind: EventKind,
+    /// The camera that saw it first.
+    pub camera: CameraId,
+    /// The department it is for.
+    pub department: DepartmentId,
+    /// When the frame that led to it was taken.
+    pub captured_at: Timestamp,
+    /// The envelope, as JSON.
+    pub body: String,
+    /// Attempts made before an operator had it replayed; the retry schedule counts from here.
+    pub attempts_before: u32,
+}
+
+/// How an attempt ended, as it is written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempt {
+    /// The destination acknowledged it.
+    Acknowledged {
+        /// When.
+        at: Timestamp,
+    },
+    /// It is tried again.
+    Retry {
+        /// When.
+        next_attempt_at: Timestamp,
+        /// What this attempt met with.
+        error: String,
+    },
+    /// It is given up until an operator has it replayed.
+    Dead {
+        /// What the last attempt met with.
+        error: String,
+    },
+}
+
+/// What came of asking for a replay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replay {
+    /// It is pending again, and due at once.
+    Queued(Delivery),
+    /// It is not dead, so there is nothing to replay.
+    NotDead(Delivery),
+    /// There is no such delivery.
+    Unknown,
+}
+
+impl Store {
+    /// Pending deliveries to one destination that are due at `now`, oldest first. One that is due later than
+    /// `horizon` counts as due: the clock has been set back, and waiting for it would delay the delivery.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn due(
+        &self,
+        destination: &DestinationId,
+        now: Timestamp,
+        horizon: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM deliveries WHERE destination = ? AND state = 'pending' \
+             AND (next_attempt_at <= ? OR next_attempt_at > ?) ORDER BY next_attempt_at, seq LIMIT ?",
+        )
+        .bind(destination.as_str())
+        .bind(now.as_micros())
+        .bind(horizon.as_micros())
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(outbox_row).collect()
+    }
+
+    /// When the next pending delivery to a destination is due after `now`, if any is.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn next_due(
+        &self,
+        destination: &DestinationId,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let row = sqlx::query(
+            "SELECT MIN(next_attempt_at) AS due FROM deliveries \
+             WHERE destination = ? AND state = 'pending' AND next_attempt_at > ?",
+        )
+        .bind(destination.as_str())
+        .bind(now.as_micros())
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(row.try_get::<Option<i64>, _>("due")?.map(Timestamp::from_micros))
+    }
+
+    /// How many deliveries are pending, to all destinations.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn pending(&self) -> Result<u64, StoreError> {
+        let row = sqlx::query("SELECT COUNT(*) AS n FROM deliveries WHERE state = 'pending'")
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(u64::try_from(row.try_get::<i64, _>("n")?).unwrap_or(0))
+    }
+
+    /// Writes down how an attempt ended. A delivery that was acknowledged stays so, whatever a second, slower
+    /// attempt says.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn record(&self, key: &str, attempt: &Attempt) -> Result<(), StoreError> {
+        let (state, next, delivered, error) = match attempt {
+            Attempt::Acknowledged { at } => (DeliveryState::Delivered, None, Some(at.as_micros()), None),
+            Attempt::Retry { next_attempt_at, error } => {
+                (DeliveryState::Pending, Some(next_attempt_at.as_micros()), None, Some(error))
+            }
+            Attempt::Dead { error } => (DeliveryState::Dead, None, None, Some(error)),
+        };
+        sqlx::query(
+            "UPDATE deliveries SET state = ?, attempts = attempts + 1, next_attempt_at = ?, delivered_at = ?, \
+             last_error = coalesce(?, last_error) WHERE key = ? AND state <> 'delivered'",
+        )
+        .bind(state.name())
+        .bind(next)
+        .bind(delivered)
+        .bind(error)
+        .bind(key)
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
+    /// Makes a dead delivery pending again, due at once, under the same key and with the same body.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or the row is damaged.
+    pub async fn replay(&self, key: &str, now: Timestamp) -> Result<Replay, StoreError> {
+        let changed = sqlx::query(
+            "UPDATE deliveries SET state = 'pending', next_attempt_at = ?, attempts_before = attempts \
+             WHERE key = ? AND state = 'dead' RETURNING *",
+        )
+        .bind(now.as_micros())
+        .bind(key)
+        .fetch_optional(&self.writer)
+        .await?;
+        if let Some(row) = changed {
+            return Ok(Replay::Queued(outbox_row(&row)?.delivery));
+        }
+        let row = sqlx::query("SELECT * FROM deliveries WHERE key = ?")
+            .bind(key)
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map_or(Ok(Replay::Unknown), |row| Ok(Replay::NotDead(outbox_row(&row)?.delivery)))
+    }
+
+    /// Deliveries of one case, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn deliveries_of(&self, case: &CaseId) -> Result<Vec<Delivery>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM deliveries WHERE case_id = ? ORDER BY seq")
+            .bind(case.as_str())
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(|row| Ok(outbox_row(row)?.delivery)).collect()
+    }
+
+    /// Deliveries, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: &PageRequest,
+    ) -> Result<DeliveryPage, StoreError> {
+        let (before, _) = bound(page);
+        let rows = sqlx::query(
+            "SELECT * FROM deliveries WHERE seq < ? AND (? IS NULL OR state = ?) ORDER BY seq DESC LIMIT ?",
+        )
+        .bind(before)
+        .bind(filter.state.map(DeliveryState::name))
+        .bind(filter.state.map(DeliveryState::name))
+        .bind(i64::from(page.limit()))
+        .fetch_all(&self.readers)
+        .await?;
+        let full = rows.len() == page.limit() as usize;
+        let last = rows.last().filter(|_| full).map(|row| row.try_get::<i64, _>("seq")).transpose()?;
+        let deliveries =
+            rows.iter().map(|row| Ok(outbox_row(row)?.delivery)).collect::<Result<Vec<_>, StoreError>>()?;
+        Ok(DeliveryPage { deliveries, next: last.map(|seq| Cursor::after_row(seq).to_string()) })
+    }
+}
+
+fn outbox_row(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
+    let key: String = row.try_get("key")?;
+    let bad = |problem: String| damaged("deliveries", &key)(problem);
+    let text = |column: &'static str| row.try_get::<String, _>(column);
+    let count = |column: &'static str| -> Result<u32, StoreError> {
+        u32::try_from(row.try_get::<i64, _>(column)?).map_err(|e| bad(e.to_string()))
+    };
+    let moment =
+        |column: &'static str| row.try_get::<Option<i64>, _>(column).map(|at| at.map(Timestamp::from_micros));
+    let event = text("event")?;
+    let state = text("state")?;
+    let delivery = Delivery {
+        key: key.clone(),
+        case: CaseId::new(text("case_id")?).map_err(|e| bad(e.to_string()))?,
+        case_version: count("case_version")?,
+        destination: DestinationId::new(text("destination")?).map_err(|e| bad(e.to_string()))?,
+        state: DeliveryState::from_name(&state).ok_or_else(|| bad(format!("unknown state {state}")))?,
+        attempts: count("attempts")?,
+        created_at: Timestamp::from_micros(row.try_get("created_at")?),
+        next_attempt_at: moment("next_attempt_at")?,
+        delivered_at: moment("delivered_at")?,
+        last_error: row.try_get("last_error")?,
+    };
+    Ok(OutboxRow {
+        delivery,
+        event: EventType::from_name(&event).ok_or_else(|| bad(format!("unknown event {event}")))?,
+        kind: EventKind::new(text("kind")?),
+        camera: CameraId::new(text("camera")?).map_err(|e| bad(e.to_string()))?,
+        department: DepartmentId::new(text("department")?).map_err(|e| bad(e.to_string()))?,
+        captured_at: Timestamp::from_micros(row.try_get("captured_at")?),
+        body: text("body")?,
+        attempts_before: count("attempts_before")?,
+    })
+}

@@ -1,0 +1,13 @@
+//! The dispatcher as its neighbours meet it: on a real disk, with real servers around it.
+//!
+//! One binary, so that everything is linked once.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod api;
+mod crash;
+mod determinism;
+mod dispatch;
+mod mqtt;
+mod store;
+mod support;
+mod webhook;
