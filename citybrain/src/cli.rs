@@ -1,0 +1,205 @@
+//! The command line: what can be said, and nothing of what is done about it.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// City cameras in, cases on a department's desk out.
+#[derive(Debug, Parser)]
+#[command(name = "citybrain", version, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    /// How log lines are written.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Human, env = "CITYBRAIN_LOG_FORMAT")]
+    pub log_format: LogFormat,
+
+    /// What is logged: a level, or a list such as `info,citybrain_pipeline=debug`.
+    #[arg(long, global = true, default_value = "info", env = "CITYBRAIN_LOG")]
+    pub log: String,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch cameras, open cases, hand them to departments.
+    Run(RunArgs),
+    /// Check a configuration and say everything that is wrong with it.
+    Check(CheckArgs),
+    /// Serve a simulated street as real RTSP cameras.
+    Simulate(SimulateArgs),
+    /// Run a simulated street and a city brain on it.
+    Demo(DemoArgs),
+    /// Measure a model on labelled pictures.
+    Eval(EvalArgs),
+    /// Look into models.
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// Print the JSON Schema of the configuration.
+    Schema,
+    /// Write the generated reference pages, or check that they are fresh.
+    Docs(DocsArgs),
+}
+
+/// Arguments of `citybrain run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Configuration file; read again on SIGHUP.
+    #[arg(long, short, env = "CITYBRAIN_CONFIG", conflicts_with_all = ["camera", "model", "data_dir"], required_unless_present = "camera")]
+    pub config: Option<PathBuf>,
+
+    /// A camera to watch without a configuration: rtsp://user:pass@host/path, http(s)://…, v4l2:///dev/video0 or
+    /// a video file. Can be given several times.
+    #[arg(long, value_name = "ADDRESS")]
+    pub camera: Vec<String>,
+
+    /// Model folder to use with --camera; the shipped models by default. Can be given several times.
+    #[arg(long, value_name = "DIR")]
+    pub model: Vec<PathBuf>,
+
+    /// Folder for database and snapshots with --camera [default: citybrain-data].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Where console and API listen, instead of what the configuration says.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+
+    /// Write the address the console listens on to this file once it does.
+    #[arg(long, value_name = "FILE")]
+    pub announce: Option<PathBuf>,
+}
+
+/// Arguments of `citybrain check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Configuration file.
+    pub config: PathBuf,
+    /// Do not load the models it names.
+    #[arg(long)]
+    pub no_models: bool,
+}
+
+/// Arguments of `citybrain simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Street script to play; the built-in demo street by default.
+    #[arg(long, value_name = "FILE", conflicts_with = "clips")]
+    pub street: Option<PathBuf>,
+
+    /// Serve each video file of this folder as a camera instead.
+    #[arg(long, value_name = "DIR")]
+    pub clips: Option<PathBuf>,
+
+    /// Where RTSP is served; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8554")]
+    pub rtsp: SocketAddr,
+
+    /// Where the list of cameras and the ground truth are served over HTTP; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8555")]
+    pub http: SocketAddr,
+
+    /// Write where everything is served to this file, as JSON, once it is.
+    #[arg(long, value_name = "FILE")]
+    pub announce: Option<PathBuf>,
+}
+
+/// Arguments of `citybrain demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// End by itself: exit code 0 when every scripted event became exactly one case in time, delivered over webhook
+    /// and MQTT, and quiet cameras produced none.
+    #[arg(long)]
+    pub check: bool,
+
+    /// Write one row per event to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Where the console listens [default: 127.0.0.1:8080, or a free port with --check].
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+
+    /// Folder for everything the demo writes; emptied at each start.
+    #[arg(long, value_name = "DIR", default_value = ".citybrain/demo")]
+    pub work_dir: PathBuf,
+}
+
+/// Arguments of `citybrain eval`.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// Folder of labelled pictures: annotations.json, labels.csv, images/.
+    #[arg(long, value_name = "DIR", env = "DATA")]
+    pub data: PathBuf,
+
+    /// Which split to measure on: val, train or all.
+    #[arg(long, default_value = "val")]
+    pub split: String,
+
+    /// Model folder; every shipped model by default.
+    #[arg(long, value_name = "DIR")]
+    pub model: Vec<PathBuf>,
+
+    /// Look at so many pictures only, spread evenly.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+
+    /// Write file_name,kind,score for every picture and kind.
+    #[arg(long, value_name = "FILE")]
+    pub scores: Option<PathBuf>,
+
+    /// Write the figures as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Write the figures as a self-contained HTML page.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+
+    /// Write the figures into the model's card.
+    #[arg(long)]
+    pub update_card: bool,
+}
+
+/// Looks into models.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// Load a model folder, check every claim of its model.toml, run it on a picture.
+    Check {
+        /// Folder with model.toml.
+        dir: PathBuf,
+        /// Picture to run it on; a grey one by default.
+        #[arg(long, value_name = "FILE")]
+        image: Option<PathBuf>,
+        /// Write the picture with boxes drawn to this file.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Tell the inputs and outputs of an ONNX file.
+    Inspect {
+        /// The ONNX file.
+        file: PathBuf,
+    },
+}
+
+/// Arguments of `citybrain docs`.
+#[derive(Debug, Args)]
+pub struct DocsArgs {
+    /// Folder of the reference pages.
+    #[arg(long, value_name = "DIR", default_value = "docs/reference")]
+    pub dir: PathBuf,
+    /// Write nothing; fail when a page is stale.
+    #[arg(long)]
+    pub check: bool,
+}

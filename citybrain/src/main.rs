@@ -1,0 +1,48 @@
+//! The one binary: parses arguments, reads configuration, wires the rooms, nothing else.
+#![forbid(unsafe_code)]
+
+mod announce;
+mod cli;
+mod demo;
+mod docs;
+mod eval;
+mod logging;
+mod models;
+mod run;
+mod server;
+mod signals;
+mod simulate;
+mod tls;
+mod zoo;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("citybrain: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    logging::start(cli.log_format, &cli.log)?;
+    match cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => run::check(&args),
+        Command::Simulate(args) => simulate::simulate(args),
+        Command::Demo(args) => demo::demo(args),
+        Command::Eval(args) => eval::eval(&args),
+        Command::Models(command) => models::models(&command),
+        Command::Schema => {
+            docs::print_schema();
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Docs(args) => docs::write(&args).map(|()| ExitCode::SUCCESS),
+    }
+}

@@ -1,0 +1,195 @@
+//! `citybrain run`: a whole city in one process; and `citybrain check`.
+
+use crate::cli::{CheckArgs, RunArgs};
+use crate::server;
+use crate::signals::{Asked, Signals};
+use crate::zoo;
+use anyhow::Context;
+use citybrain_dispatcher::{Dispatcher, DispatcherParts};
+use citybrain_ingest_config::City;
+use citybrain_ingest_config::resolved::Model;
+use citybrain_models::{Detector, Manifest, Runtime, SessionOptions, coverage};
+use citybrain_pipeline::{Pipeline, PipelineParts};
+use citybrain_types::{Label, SystemClock};
+use prometheus_client::registry::Registry;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+/// Batches on their way from pipeline to dispatcher. A batch is at most 100 ms of a city, so this is a few seconds of
+/// commits that take long; what comes on top is spooled to disk by the pipeline.
+const BUS_CAPACITY: usize = 64;
+/// Folder for database and snapshots when there is no configuration.
+const DATA_DIR: &str = "citybrain-data";
+
+/// Runs a city until SIGINT or SIGTERM.
+pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    crate::tls::install();
+    let city = match &args.config {
+        Some(file) => read(file)?,
+        None => without_file(&args)?,
+    };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().thread_name("citybrain").enable_all().build()?;
+    runtime.block_on(live(&args, with_listener(city, &args)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says everything that is wrong with a configuration; exit code 1 when anything is.
+#[allow(clippy::print_stdout, reason = "the report is what this command is run for")]
+pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let report = citybrain_ingest_config::check(&args.config);
+    print!("{report}");
+    if !report.is_ok() {
+        return Ok(ExitCode::FAILURE);
+    }
+    if args.no_models {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let city = with_models(citybrain_ingest_config::load(&args.config)?.city)?;
+    let mut sound = true;
+    let mut labels: Vec<Label> = Vec::new();
+    let runtime = Runtime::load(None)?;
+    for dir in city.models.iter().map(|model| &model.dir) {
+        match Detector::load(dir, &runtime, SessionOptions::default()) {
+            Ok(detector) => {
+                println!("model {} loads and answers", detector.model_id());
+                labels.extend(detector.labels().iter().cloned());
+            }
+            Err(error) => {
+                sound = false;
+                println!("model {}: {error}", dir.display());
+            }
+        }
+    }
+    for gap in coverage::gaps(&city, &labels) {
+        println!("note: {gap}");
+    }
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn read(file: &Path) -> anyhow::Result<City> {
+    let loaded = citybrain_ingest_config::load(file)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    with_models(loaded.city)
+}
+
+fn without_file(args: &RunArgs) -> anyhow::Result<City> {
+    let data_dir = args.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR));
+    let models = args.model.iter().map(|dir| Model { dir: dir.clone(), id: None }).collect();
+    with_models(City::for_cameras(&args.camera, &data_dir, models)?)
+}
+
+/// A city that names no model gets the shipped ones.
+fn with_models(mut city: City) -> anyhow::Result<City> {
+    if city.models.is_empty() {
+        city.models = zoo::shipped_models()?.into_iter().map(|dir| Model { dir, id: None }).collect();
+    }
+    Ok(city)
+}
+
+fn with_listener(mut city: City, args: &RunArgs) -> City {
+    if let Some(listen) = args.listen {
+        city.site.listen = listen;
+    }
+    city
+}
+
+/// The rooms of a running city.
+struct House {
+    pipeline: Pipeline,
+    dispatcher: Dispatcher,
+}
+
+async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    let listener = TcpListener::bind(city.site.listen).await.with_context(|| {
+        format!("cannot listen on {}: is another citybrain running there?", city.site.listen)
+    })?;
+    server::learn_address(&mut city, listener.local_addr()?);
+    let city = Arc::new(city);
+
+    let mut registry = Registry::default();
+    let house = open(&city, &mut registry).await?;
+    let serving = server::Serving::start(listener, house.dispatcher.services(), Arc::new(registry));
+    let console = format!("http://{}/", city.site.listen);
+    tracing::info!(%console, cameras = city.cameras.len(), version = %city.version, "the city is watched");
+    if let Some(file) = &args.announce {
+        crate::announce::write(file, &json!({ "console": console, "pid": std::process::id() }))
+            .with_context(|| format!("cannot announce the console in {}", file.display()))?;
+    }
+    while signals.next().await == Asked::Reload {
+        // Models may have to be loaded: that blocks, and the API has to answer meanwhile.
+        tokio::task::block_in_place(|| reload(&house, args, &city));
+    }
+    tracing::info!("asked to stop: cameras are let go, what is under way is finished");
+    house.pipeline.shutdown().await;
+    house.dispatcher.shutdown().await;
+    serving.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn open(city: &Arc<City>, registry: &mut Registry) -> anyhow::Result<House> {
+    report_gaps(city)?;
+    let clock = Arc::new(SystemClock);
+    let (bus, batches) = mpsc::channel(BUS_CAPACITY);
+    let pipeline = citybrain_pipeline::start(PipelineParts {
+        city: Arc::clone(city),
+        runtime: Runtime::load(None)?,
+        session: SessionOptions::default(),
+        clock: clock.clone(),
+        bus,
+        registry,
+    })?;
+    let dispatcher = citybrain_dispatcher::start(DispatcherParts {
+        city: Arc::clone(city),
+        bus: batches,
+        cameras: pipeline.cameras(),
+        focus: pipeline.focus(),
+        clock,
+        registry,
+    })
+    .await?;
+    Ok(House { pipeline, dispatcher })
+}
+
+/// A kind that no model scores is never found: that is said once, aloud, and not left to be noticed.
+fn report_gaps(city: &City) -> anyhow::Result<()> {
+    let mut labels = Vec::new();
+    for model in &city.models {
+        labels.extend(Manifest::read(&model.dir)?.labels);
+    }
+    for gap in coverage::gaps(city, &labels) {
+        tracing::warn!("{gap}");
+    }
+    Ok(())
+}
+
+/// Reads the configuration again; one with errors is refused whole.
+fn reload(house: &House, args: &RunArgs, in_force: &City) {
+    let Some(file) = &args.config else {
+        tracing::warn!("there is no configuration file to read again");
+        return;
+    };
+    match read(file) {
+        Ok(mut city) => {
+            city.site = in_force.site.clone();
+            let city = Arc::new(city);
+            if let Err(error) = house.pipeline.reload(&city) {
+                tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
+                return;
+            }
+            house.dispatcher.reload(Arc::clone(&city));
+            tracing::info!(version = %city.version, "the configuration was read again and is in force");
+        }
+        Err(error) => {
+            tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}")
+        }
+    }
+}
