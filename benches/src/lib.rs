@@ -1,0 +1,9 @@
+//! Measured figures, each against a named comparator in the same run.
+#![forbid(unsafe_code)]
+
+pub mod bare;
+pub mod city;
+pub mod cpu;
+pub mod farm_process;
+pub mod figure;
+pub mod footage;
