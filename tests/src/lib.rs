@@ -1,0 +1,1 @@
+//! Acceptance: the real binary against real servers.
