@@ -70,14 +70,17 @@ pub fn encode(codec: Codec, pictures: &[Yuv420]) -> Vec<Bytes> {
     encode_with(encoder(codec), pictures)
 }
 
-/// The access units that an encoder line makes of pictures of one size.
+/// The access units that an encoder line makes of pictures of one size, one a picture.
 pub fn encode_with(encoder: &str, pictures: &[Yuv420]) -> Vec<Bytes> {
-    // The first unit of GStreamer's x265enc 1.22 now and then holds freed memory where its headers should be, so
-    // that a group of pictures goes in front and is dropped.
+    // The first unit of GStreamer's x265enc 1.22 now and then holds freed memory where its headers should be, and the
+    // parser behind it makes none, one or two units of that. So a group of pictures goes in front, and the units are
+    // counted from the end.
     let first_group = if encoder.contains("x265enc") { group_length(encoder) } else { 0 };
     let lead = std::iter::repeat_n(&pictures[0], first_group);
-    let pictures: Vec<&Yuv420> = lead.chain(pictures).collect();
-    run(encoder, &pictures).split_off(first_group)
+    let all: Vec<&Yuv420> = lead.chain(pictures).collect();
+    let mut units = run(encoder, &all);
+    assert!(units.len() >= pictures.len(), "{encoder} made {} units of {}", units.len(), all.len());
+    units.split_off(units.len() - pictures.len())
 }
 
 fn group_length(encoder: &str) -> usize {
