@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+import metrics
 from data import UNKNOWN
 from scene import Scene
 
@@ -85,3 +86,42 @@ def fit(logit: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> Platt:
     if slope <= 0:
         raise ValueError("the image logits do not grow with the label: nothing to calibrate")
     return Platt(float(slope), float(offset))
+
+
+def isotonic(logit: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pool adjacent violators, classes weighing alike: knots and their probabilities, to be interpolated between."""
+    order = np.argsort(logit, kind="stable")
+    yes = truth[order] == 1
+    weight = np.where(yes, 0.5 / max(1, yes.sum()), 0.5 / max(1, (~yes).sum()))
+    blocks: list[list[float]] = []
+    for value, mass, x in zip(yes.astype(float), weight, logit[order], strict=True):
+        blocks.append([value * mass, mass, x, x])
+        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] >= blocks[-1][0] / blocks[-1][1]:
+            last = blocks.pop()
+            blocks[-1] = [blocks[-1][0] + last[0], blocks[-1][1] + last[1], blocks[-1][2], last[3]]
+    knots = np.array([edge for block in blocks for edge in block[2:]])
+    return knots, np.repeat([block[0] / block[1] for block in blocks], 2)
+
+
+def compared(logit: np.ndarray, truth: np.ndarray, groups: np.ndarray, folds: int = 4) -> dict[str, float]:
+    """Calibration error of Platt and isotonic scaling on groups that neither was fitted to."""
+    known = truth != UNKNOWN
+    logit, truth, groups = logit[known], truth[known], groups[known]
+    scores = {"platt": np.full(len(logit), np.nan), "isotonic": np.full(len(logit), np.nan)}
+    fold = np.zeros(len(logit), dtype=int)
+    for value in (0, 1):
+        names = np.unique(groups[truth == value])
+        for at, name in enumerate(names):
+            fold[groups == name] = at % folds
+    for part in range(folds):
+        held = fold == part
+        if held.all() or not held.any() or len(np.unique(truth[~held])) < 2:
+            continue
+        scores["platt"][held] = fit(logit[~held], truth[~held], groups[~held])(logit[held])
+        knots, values = isotonic(logit[~held], truth[~held])
+        scores["isotonic"][held] = np.interp(logit[held], knots, values)
+    out = {}
+    for name, score in scores.items():
+        there = ~np.isnan(score)
+        out[name] = metrics.calibration_error(metrics.reliability(score[there], truth[there]))
+    return out

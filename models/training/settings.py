@@ -54,13 +54,27 @@ class Augment:
     draw_burning: float
     paste_distractor: float
     draw_lights: float
+    put_litter: float
+    put_machinery: float
+    put_water: float
+    put_scaffolding: float
+    put_harmless: float
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Samples that are made once: `frozen_blocks` is how much of the backbone has been run over each of them."""
+
+    samples: int
+    frozen_blocks: int
 
 
 @dataclass(frozen=True)
 class Stage:
-    frozen_blocks: int
-    epochs: int
-    epoch_pictures: int
+    """`passes` over the samples of the bank from the first of `rows` to before the second."""
+
+    rows: tuple[int, int]
+    passes: float
     batch: int
     learning_rate: float
     backbone_rate: float
@@ -91,8 +105,10 @@ class Settings:
     model: Model
     input: Input
     labels: tuple[str, ...]
+    boxed: tuple[str, ...]
     sampling: Sampling
     augment: Augment
+    bank: Bank
     stages: dict[str, Stage]
     optimizer: Optimizer
     scene: Scene
@@ -101,12 +117,15 @@ class Settings:
 
 def load(path: Path = HERE / "config.toml") -> Settings:
     raw = tomllib.loads(path.read_text())
+    entries = raw.pop("label")
     settings = Settings(
         model=Model(**raw.pop("model")),
         input=Input(**raw.pop("input")),
-        labels=tuple(entry["name"] for entry in raw.pop("label")),
+        labels=tuple(entry["name"] for entry in entries),
+        boxed=tuple(entry["name"] for entry in entries if entry.get("boxes")),
         sampling=Sampling(**raw.pop("sampling")),
         augment=Augment(**raw.pop("augment")),
+        bank=Bank(**raw.pop("bank")),
         stages={name: Stage(**table) for name, table in raw.pop("stage").items()},
         optimizer=Optimizer(**raw.pop("optimizer")),
         scene=Scene(**raw.pop("scene")),
