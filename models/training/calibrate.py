@@ -31,32 +31,35 @@ class Platt:
 
 @dataclass(frozen=True)
 class Scores:
-    """Per label: the heat map's and the scene's calibration, and that of the mean of the two calibrated logits."""
+    """Per label: the heat map's and the scene's calibration, and that of the mean of the two calibrated logits, in which the
+    scene's weighs `share`."""
 
     heat: list[Platt]
     scene: list[Platt]
     both: list[Platt]
     linear: Scene
+    share: tuple[float, ...]
+
+    def middle(self, heat_logit: np.ndarray, scene_logit: np.ndarray, k: int) -> np.ndarray:
+        part = self.share[k]
+        return (1 - part) * self.heat[k].logit(heat_logit[:, k]) + part * self.scene[k].logit(scene_logit[:, k])
 
     def image(self, heat_logit: np.ndarray, pooled: np.ndarray) -> np.ndarray:
         """Image probabilities [N, K] from the pooled heat logits [N, K] and pooled features."""
         linear = self.linear(pooled)
-        middle = [
-            (h.logit(heat_logit[:, k]) + s.logit(linear[:, k])) / 2
-            for k, (h, s) in enumerate(zip(self.heat, self.scene, strict=True))
-        ]
-        return np.stack([b(m) for b, m in zip(self.both, middle, strict=True)], axis=1)
+        return np.stack([b(self.middle(heat_logit, linear, k)) for k, b in enumerate(self.both)], axis=1)
 
 
-def fit_scores(heat_logit: np.ndarray, pooled: np.ndarray, truth: np.ndarray, groups: np.ndarray, linear: Scene) -> Scores:
+def fit_scores(
+    heat_logit: np.ndarray, pooled: np.ndarray, truth: np.ndarray, groups: np.ndarray, linear: Scene, share: tuple[float, ...]
+) -> Scores:
     scene_logit = linear(pooled)
-    heat, scene, both = [], [], []
+    scores = Scores([], [], [], linear, share)
     for k in range(truth.shape[1]):
-        heat.append(fit(heat_logit[:, k], truth[:, k], groups))
-        scene.append(fit(scene_logit[:, k], truth[:, k], groups))
-        middle = (heat[k].logit(heat_logit[:, k]) + scene[k].logit(scene_logit[:, k])) / 2
-        both.append(fit(middle, truth[:, k], groups))
-    return Scores(heat, scene, both, linear)
+        scores.heat.append(fit(heat_logit[:, k], truth[:, k], groups))
+        scores.scene.append(fit(scene_logit[:, k], truth[:, k], groups))
+        scores.both.append(fit(scores.middle(heat_logit, scene_logit, k), truth[:, k], groups))
+    return scores
 
 
 def fit(logit: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> Platt:

@@ -44,7 +44,7 @@ def plain_scores(net: HeatmapNet, labels: int) -> Scores:
     """Calibration that changes nothing, to export an untrained net for its cost."""
     same = [Platt(1.0, 0.0)] * labels
     width = net.features
-    return Scores(same, same, same, Scene(np.zeros(width), np.ones(width), np.zeros((width, labels)), np.zeros(labels)))
+    return Scores(same, same, same, Scene(np.zeros(width), np.ones(width), np.zeros((width, labels)), np.zeros(labels)), (0.5,) * labels)
 
 
 @torch.no_grad()

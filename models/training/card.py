@@ -186,8 +186,9 @@ def write(settings: Settings, training: list[dict], measured: dict, unseen: list
         f"{measured['float_bytes'] / 1e6:.1f} MB and {measured['float']['cpu_ms']:.1f} ms.",
         f"- Backbone: EfficientNet-Lite0, ImageNet weights (Apache-2.0), the later blocks fine-tuned. Head: strides 8, 16 and 32 fused at "
         f"stride {size.stride}: a logit and a box per label and cell. For {', '.join(settings.boxed)} the boxes of the six highest peaks are "
-        "drawn into the map, for the others the map itself is interpolated. The frame's score is the mean of two calibrated "
-        "logits: the four strongest cells, and a linear model over the mean and maximum of the deep features of the whole picture.",
+        "drawn into the map, for the others the map itself is interpolated. The frame's score is a mean of two calibrated "
+        "logits: the four strongest cells, and a linear model over the mean and maximum of the deep features of the whole picture, which "
+        f"weighs {', '.join(f'{share:.2f} for {label}' for label, share in zip(settings.labels, settings.scene_share, strict=True))}.",
         f"- Licence of these weights: {model.license}. The training pictures are not part of it and are not shipped.",
         f"- The exported float graph's scores differ from the trained network's by at most {measured['difference']:.1e}.",
         "",
@@ -259,7 +260,7 @@ def unseen_rows(
             scaled = [calibrate.fit(part[known], truth[known, k], groups[known]).logit(part) for part in parts.values()]
         else:
             scaled = [(part - part.mean()) / part.std() for part in parts.values()]
-        parts["both"] = sum(scaled) / 2
+        parts["both"] = (1 - settings.scene_share[k]) * scaled[0] + settings.scene_share[k] * scaled[1]
         areas = {name: metrics.auc(logit[here], truth[here, k]) for name, logit in parts.items()}
         counts = {"present": int((truth[here, k] == 1).sum()), "absent": int((truth[here, k] == 0).sum())}
         rows.append({"label": label, **counts, "auc": areas["both"], "heat": areas["heat"], "scene": areas["scene"]})

@@ -46,6 +46,7 @@ def manifest(settings: Settings, digest: str, thresholds: dict[str, float], rows
         "format_version = 1",
         f'name = "{model.name}"',
         f'version = "{model.version}"',
+        *([f'purpose = "{model.purpose}"'] if model.purpose != "detector" else []),
         'file = "model.onnx"',
         f'sha256 = "{digest}"',
         f'license = "{model.license}"',
@@ -115,7 +116,7 @@ def ship(
     answers = predict(net, val, clean)
     truth = truths([judged[p.index] for p in val], settings.labels)
     groups = np.array([p.group for p in val])
-    scores = calibrate.fit_scores(answers.image, answers.pooled, truth, groups, linear)
+    scores = calibrate.fit_scores(answers.image, answers.pooled, truth, groups, linear, settings.scene_share)
     image = scores.image(answers.image, answers.pooled)
     thresholds = {
         label: metrics.alarm_threshold(image[:, k], truth[:, k]) for k, label in enumerate(settings.labels)

@@ -12,6 +12,10 @@ LOOSE_SHARE = 0.25
 """A coarse box says that the thing is somewhere in it: this share of its cells, the strongest, must answer."""
 
 
+BOX_WEIGHT = 0.3
+"""Small while everything is learnt; edges are learnt last, by themselves."""
+
+
 def masked_mean(values: Tensor, weight: Tensor) -> Tensor:
     """Mean over cells per picture and label, then over those that have any."""
     total = weight.sum(dim=(2, 3))
@@ -67,5 +71,5 @@ def heatmap_loss(heat: Tensor, image_logit: Tensor, edges: Tensor, batch: dict[s
         "loose": loose_boxes(present, batch["loose"]),
         "box": box_loss(edges, batch["box"]),
     }
-    total = parts["image"] + 2.0 * parts["absent"] + 0.5 * parts["sure"] + 0.5 * parts["loose"] + 0.3 * parts["box"]
+    total = parts["image"] + 2.0 * parts["absent"] + 0.5 * parts["sure"] + 0.5 * parts["loose"] + BOX_WEIGHT * parts["box"]
     return total, {name: float(value.detach()) for name, value in parts.items()}

@@ -88,8 +88,9 @@ class HeatmapNet(nn.Module):
             nn.ReLU6(), conv_bn(WIDTH, WIDTH, kernel=5, groups=WIDTH, act=False), conv_bn(WIDTH, WIDTH)
         )
         self.fuse_box = nn.Sequential(
-            nn.ReLU6(), conv_bn(WIDTH, WIDTH, kernel=5, groups=WIDTH, act=False), conv_bn(WIDTH, WIDTH)
-        )
+            nn.ReLU6(), conv_bn(WIDTH, WIDTH, kernel=5, groups=WIDTH, act=False), conv_bn(WIDTH, WIDTH),
+            conv_bn(WIDTH, WIDTH, kernel=5, groups=WIDTH, act=False), conv_bn(WIDTH, WIDTH),
+        )  # fmt: skip
         self.edges = nn.Conv2d(WIDTH, 4 * labels, 1)
         nn.init.normal_(self.edges.weight, std=0.01)
         nn.init.constant_(self.edges.bias, 1.0)
@@ -138,15 +139,17 @@ class HeatmapNet(nn.Module):
 
     def head(self, kept: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Cell logits [B, K, rows, columns], image logits [B, K] and distances to edges in cells [B, 4 K, rows, columns]."""
-        c8, c16, c32 = kept
-        x = self.from8(c8) + self.from16(c16) + self.from32(c32)
+        x = self.fused(kept)
         heat = self.heat(self.drop(self.fuse(x)))
-        return heat, pool(heat), distances(self.edges(self.fuse_box(x)))
+        return heat, pool(heat), self.boxes(x)
 
+    def fused(self, kept: list[Tensor]) -> Tensor:
+        c8, c16, c32 = kept
+        return self.from8(c8) + self.from16(c16) + self.from32(c32)
 
-def distances(raw: Tensor) -> Tensor:
-    """Softplus, so that a distance is positive and a large one costs no more than it is long."""
-    return nn.functional.softplus(raw)
+    def boxes(self, x: Tensor) -> Tensor:
+        """Distances to edges from fused features: exponential, so that near and far are learnt alike."""
+        return self.edges(self.fuse_box(x)).clamp(-3.5, 4.0).exp()
 
 
 def summary(kept: list[Tensor]) -> Tensor:

@@ -77,12 +77,13 @@ def pointing(heat: np.ndarray, label: str, k: int, pictures: list[Picture]) -> d
         if picture.labels.get(label) != 1 or boxes is None or len(boxes) == 0:
             continue
         total += 1
-        row, column = np.unravel_index(cells.argmax(), cells.shape)
+        # A box drawn into the map is one height all over: its middle is meant.
+        row, column = np.argwhere(cells >= cells.max() - 1e-6).mean(axis=0)
         hits += any(inside(row, column, cells.shape, box, picture) for box in boxes)
     return share(hits, total)
 
 
-def inside(row: int, column: int, cells: tuple[int, int], box: np.ndarray, picture: Picture) -> bool:
+def inside(row: float, column: float, cells: tuple[int, int], box: np.ndarray, picture: Picture) -> bool:
     """The cell's middle, taken back through the letterbox, is in the box (half a cell of slack)."""
     rows, columns = cells
     scale = min(columns / picture.width, rows / picture.height)
@@ -179,6 +180,5 @@ def calibration(scores: Scores, answers: Answers, truth: np.ndarray, groups: np.
     linear = scores.linear(answers.pooled)
     out = {}
     for k, label in enumerate(settings.labels):
-        middle = (scores.heat[k].logit(answers.image[:, k]) + scores.scene[k].logit(linear[:, k])) / 2
-        out[label] = calibrate.compared(middle, truth[:, k], groups)
+        out[label] = calibrate.compared(scores.middle(answers.image, linear, k), truth[:, k], groups)
     return out

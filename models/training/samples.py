@@ -413,9 +413,9 @@ class Sampler:
         only_loose = (loose_cell & ~sure_cell).astype(np.float32)
         labels = canvas.labels.astype(np.int64)
         bits = sum(1 << self.sources.index(name) for name in canvas.sources)
-        return Sample(canvas.image, target, weight, only_loose, labels, self._edges(canvas), bits)
+        return Sample(canvas.image, target, weight, only_loose, labels, self.edges(canvas), bits)
 
-    def _edges(self, canvas: Canvas) -> np.ndarray:
+    def edges(self, canvas: Canvas) -> np.ndarray:
         """Distances to the edges of the smallest box whose middle holds the cell."""
         size = self.settings.input
         edges = np.zeros((len(self.names), 4, size.rows, size.columns), dtype=np.float32)

@@ -15,6 +15,7 @@ class Model:
     version: str
     license: str
     backbone: str
+    purpose: str = "detector"
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,17 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Boxes:
+    """The last stage, for the edges of boxes alone: `passes` over what has boxes among these `rows` of the bank and
+    the clean pictures."""
+
+    rows: tuple[int, int]
+    passes: float
+    batch: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
 class Optimizer:
     weight_decay: float
     ema: float
@@ -106,10 +118,12 @@ class Settings:
     input: Input
     labels: tuple[str, ...]
     boxed: tuple[str, ...]
+    scene_share: tuple[float, ...]
     sampling: Sampling
     augment: Augment
     bank: Bank
     stages: dict[str, Stage]
+    boxes: Boxes
     optimizer: Optimizer
     scene: Scene
     run: Run
@@ -123,10 +137,12 @@ def load(path: Path = HERE / "config.toml") -> Settings:
         input=Input(**raw.pop("input")),
         labels=tuple(entry["name"] for entry in entries),
         boxed=tuple(entry["name"] for entry in entries if entry.get("boxes")),
+        scene_share=tuple(float(entry.get("scene", 0.5)) for entry in entries),
         sampling=Sampling(**raw.pop("sampling")),
         augment=Augment(**raw.pop("augment")),
         bank=Bank(**raw.pop("bank")),
         stages={name: Stage(**table) for name, table in raw.pop("stage").items()},
+        boxes=Boxes(**raw.pop("boxes")),
         optimizer=Optimizer(**raw.pop("optimizer")),
         scene=Scene(**raw.pop("scene")),
         run=Run(**raw.pop("run")),

@@ -80,7 +80,7 @@ class Samples(unittest.TestCase):
         maker = sampler([picture(0, 0, 0)])
         canvas = Canvas.of(np.zeros((224, 384, 3), dtype=np.uint8), np.zeros(6, dtype=np.int64))
         canvas.boxes.append((3, 64.0, 32.0, 128.0, 96.0))
-        edges = maker._edges(canvas)
+        edges = maker.edges(canvas)
         self.assertTrue(np.allclose(edges[3, :, 3, 5], [1.5, 1.5, 2.5, 2.5]))
         self.assertEqual(edges[:3].max(), 0)
 
@@ -165,7 +165,7 @@ class Export(unittest.TestCase):
         width = self.net.features
         linear = Scene(rng.normal(0, 1, width), rng.uniform(0.5, 2, width), rng.normal(0, 0.05, (width, count)), rng.normal(size=count))
         heat, other, both = (calibrate.Platt(*pair) for pair in ((1.7, 0.3), (0.4, 0.1), (1.1, -0.3)))
-        self.scores = calibrate.Scores([heat] * count, [other] * count, [both] * count, linear)
+        self.scores = calibrate.Scores([heat] * count, [other] * count, [both] * count, linear, tuple(0.2 + 0.1 * k for k in range(count)))
         size = SETTINGS.input
         self.frames = rng.integers(0, 256, (2, size.height, size.width, 3), dtype=np.uint8)
         self.content = onnx_graph.build(self.net, self.scores, SETTINGS)
