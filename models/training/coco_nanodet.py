@@ -236,6 +236,7 @@ def manifest(digest: str, measured: dict[str, dict]) -> str:
         f"strides = {list(STRIDES)}",
         f"reg_max = {REG_MAX}",
         'cell_point = "middle"',
+        'scores = "probabilities"',
         "",
         "[head.classes]",
         *(f"{label} = {classes if len(classes) > 1 else classes[0]}" for label, classes in LABELS.items()),
