@@ -249,7 +249,9 @@ async fn no_answer_is_ever_attached_to_another_camera_or_moment() {
         assert!(frames.len() as u64 >= run_for / 5, "{} was looked at {} times", camera.id, frames.len());
         for frame in &frames {
             let Some(colour) = colour_of(camera.pattern, frame, &rig) else { continue };
-            assert!(shows(frame, colour), "{} shows {:?}, not {colour:?}", camera.id, frame.detections);
+            let at = frame.captured_at.since(rig.street.started_at());
+            let shown = &frame.detections;
+            assert!(shows(frame, colour), "{} shows {shown:?} at {at:?}, not {colour:?}", camera.id);
             checked += 1;
         }
     }
@@ -258,11 +260,11 @@ async fn no_answer_is_ever_attached_to_another_camera_or_moment() {
     rig.end().await;
 }
 
-/// The colour that a camera showed when a frame was taken; `None` near a change, since a camera's clock is known to a
-/// second only.
+/// The colour that a camera showed when a frame was taken; `None` near a change: when a picture was taken is known from
+/// the soonest arrival so far, and while thirty encoders start on two cores the soonest is late.
 fn colour_of(pattern: Pattern, frame: &FrameDetections, rig: &Rig) -> Option<[u8; 3]> {
     let at = frame.captured_at.since(rig.street.started_at());
-    let margin = Duration::from_secs(1);
+    let margin = Duration::from_millis(2_500);
     let colours = [at.saturating_sub(margin), at, at + margin].map(|at| pattern.colour(at));
     debug_assert!(margin * 2 < ALTERNATES_EVERY);
     (colours[0] == colours[1] && colours[1] == colours[2]).then_some(colours[1]?)
