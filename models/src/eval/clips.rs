@@ -40,6 +40,8 @@ pub struct Clip {
     pub path: PathBuf,
     /// What happens, by label or kind; empty when nothing does.
     pub events: Vec<(String, Span)>,
+    /// How long it is said to last, in seconds; zero where that is not said.
+    pub listed_secs: f64,
     /// What its maker has to say.
     pub note: String,
 }
@@ -56,6 +58,7 @@ pub struct Span {
 #[derive(Deserialize)]
 struct Row {
     file: String,
+    duration_s: Option<f64>,
     kind: String,
     start_s: Option<f64>,
     end_s: Option<f64>,
@@ -82,7 +85,8 @@ pub fn read(root: &Path) -> Result<Vec<Clip>, ClipsError> {
         }
         let known = clips.iter().position(|clip| clip.file == row.file).unwrap_or_else(|| {
             let (path, events) = (root.join(FOLDER).join(&row.file), Vec::new());
-            clips.push(Clip { file: row.file.clone(), path, events, note: row.note.clone() });
+            let (file, note) = (row.file.clone(), row.note.clone());
+            clips.push(Clip { file, path, events, listed_secs: row.duration_s.unwrap_or(0.0), note });
             clips.len() - 1
         });
         if row.kind == NOTHING {
