@@ -31,8 +31,10 @@ pub fn detectors(models: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut detectors = Vec::new();
     for dir in models {
         let path = dir.join("model.toml");
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let manifest: toml::Table = toml::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let manifest: toml::Table =
+            toml::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
         if manifest.get("purpose").and_then(toml::Value::as_str).unwrap_or(DETECTOR) == DETECTOR {
             detectors.push(dir.clone());
         }

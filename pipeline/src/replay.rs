@@ -68,7 +68,8 @@ impl Replay {
             Arc::new(Schedule::new(limits_of(city), Arc::clone(&shared), live, metrics.drops.clone()));
         schedule.replan(plans(city, &labels, 0), limits_of(city));
         let (outbox, frames) = Outbox::unpublished();
-        let models = sets.into_iter().next().ok_or(std::io::ErrorKind::NotFound).map_err(std::io::Error::from)?;
+        let models =
+            sets.into_iter().next().ok_or(std::io::ErrorKind::NotFound).map_err(std::io::Error::from)?;
         let worker = Worker {
             schedule: Arc::clone(&schedule),
             models,

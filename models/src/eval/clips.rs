@@ -256,12 +256,15 @@ fn clip_result(watched: &[WatchedKind], clip: Clip, mut played: Played) -> ClipR
 /// The events of a kind: what its labels show, joined where it overlaps.
 fn events_of(watched: &WatchedKind, events: &[(String, Span)]) -> Vec<Span> {
     let speaks = |name: &String| *name == watched.kind.as_str() || watched.labels.contains(&Label::new(name));
-    let mut spans: Vec<Span> = events.iter().filter(|(name, _)| speaks(name)).map(|(_, span)| *span).collect();
+    let mut spans: Vec<Span> =
+        events.iter().filter(|(name, _)| speaks(name)).map(|(_, span)| *span).collect();
     spans.sort_by(|a, b| a.start_secs.total_cmp(&b.start_secs));
     let mut joined: Vec<Span> = Vec::new();
     for span in spans {
         match joined.last_mut() {
-            Some(last) if span.start_secs <= last.end_secs => last.end_secs = last.end_secs.max(span.end_secs),
+            Some(last) if span.start_secs <= last.end_secs => {
+                last.end_secs = last.end_secs.max(span.end_secs)
+            }
             _ => joined.push(span),
         }
     }
@@ -319,8 +322,11 @@ mod tests {
 
     fn folder(list: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(FILE_NAME), format!("file,fps,duration_s,kind,start_s,end_s,note\n{list}"))
-            .unwrap();
+        std::fs::write(
+            folder.path().join(FILE_NAME),
+            format!("file,fps,duration_s,kind,start_s,end_s,note\n{list}"),
+        )
+        .unwrap();
         folder
     }
 
@@ -330,7 +336,8 @@ mod tests {
     }
 
     fn played(duration_secs: f64, opened_at: &[f64]) -> Result<Played, String> {
-        let opened = opened_at.iter().map(|at| Opened { kind: EventKind::new("fire"), at_secs: *at, score: 0.9 });
+        let opened =
+            opened_at.iter().map(|at| Opened { kind: EventKind::new("fire"), at_secs: *at, score: 0.9 });
         Ok(Played {
             duration_secs,
             decoding: Decoding::EveryFrame,
@@ -391,6 +398,9 @@ mod tests {
 
     #[test]
     fn the_median_of_an_even_number_lies_between_the_two_in_the_middle() {
-        assert_eq!((median(&[1.0, 4.0]), median(&[1.0, 2.0, 9.0]), median(&[])), (Some(2.5), Some(2.0), None));
+        assert_eq!(
+            (median(&[1.0, 4.0]), median(&[1.0, 2.0, 9.0]), median(&[])),
+            (Some(2.5), Some(2.0), None)
+        );
     }
 }

@@ -54,7 +54,11 @@ pub(super) fn compare(
         for (label, said) in row.labels {
             let annotated = picture.labels.entry(label.clone()).or_default();
             if *annotated != said {
-                dispute(format!("{label} is {} in {FILE_NAME} and {} in the annotations", word(said), word(*annotated)));
+                dispute(format!(
+                    "{label} is {} in {FILE_NAME} and {} in the annotations",
+                    word(said),
+                    word(*annotated)
+                ));
                 *annotated = None;
             }
         }
@@ -83,7 +87,10 @@ fn read(path: &Path) -> Result<BTreeMap<String, Row>, String> {
     let (Some(file_name), Some(split)) = (column("file_name"), column("split")) else {
         return Err("the columns file_name and split are wanted".to_owned());
     };
-    let categories = headers.iter().enumerate().filter(|(_, name)| !["file_name", "split", "group"].contains(&name.as_str()));
+    let categories = headers
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| !["file_name", "split", "group"].contains(&name.as_str()));
     let categories: Vec<(usize, Label)> = categories.map(|(index, name)| (index, Label::new(name))).collect();
     let mut rows = BTreeMap::new();
     for record in reader.records() {

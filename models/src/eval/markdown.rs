@@ -9,7 +9,8 @@ impl EvalReport {
     /// The figures as a piece of Markdown, to be put between the markers of [`super::card`].
     #[must_use]
     pub fn to_markdown(&self) -> String {
-        let models = self.models.iter().map(|m| format!("`{}` (weights: sha256 `{}`)", m.id, m.weights_sha256));
+        let models =
+            self.models.iter().map(|m| format!("`{}` (weights: sha256 `{}`)", m.id, m.weights_sha256));
         let mut lines = vec![
             format!(
                 "Measured by running {} as the pipeline runs it over {} of {} pictures of the split `{}`.",
@@ -100,7 +101,8 @@ fn clips(report: &ClipsReport) -> Vec<String> {
     let mut lines = vec![
         "#### Clips, as the whole system answers".to_owned(),
         String::new(),
-        "| kind | events found | in time | median delay | false alarms | per camera-hour (95 % Poisson) |".to_owned(),
+        "| kind | events found | in time | median delay | false alarms | per camera-hour (95 % Poisson) |"
+            .to_owned(),
         "|---|---|---|---|---|---|".to_owned(),
     ];
     lines.extend(report.kinds.iter().map(|kind| {

@@ -147,12 +147,17 @@ fn rows<'a, N>(subject: &Subject<N>, answered: &'a [Answered<'a>]) -> Vec<Row<'a
 }
 
 impl<N> Measuring<'_, N> {
-    fn parts<'a>(&self, rows: &[&'a Row<'a>], name: impl Fn(&'a AnnotatedPicture) -> &'a String) -> Vec<Named> {
+    fn parts<'a>(
+        &self,
+        rows: &[&'a Row<'a>],
+        name: impl Fn(&'a AnnotatedPicture) -> &'a String,
+    ) -> Vec<Named> {
         let mut by_name: BTreeMap<&str, Vec<&Row<'_>>> = BTreeMap::new();
         for row in rows {
             by_name.entry(name(row.answer.picture)).or_default().push(row);
         }
-        let named = |(name, rows): (&str, Vec<&Row<'_>>)| Named { name: name.to_owned(), part: self.part(&rows) };
+        let named =
+            |(name, rows): (&str, Vec<&Row<'_>>)| Named { name: name.to_owned(), part: self.part(&rows) };
         by_name.into_iter().map(named).collect()
     }
 
@@ -240,7 +245,6 @@ fn thinned(points: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
 mod tests {
     use super::*;
     use citybrain_types::Score;
-
 
     fn picture(group: &str, fire: Option<bool>, smoke: Option<bool>) -> AnnotatedPicture {
         AnnotatedPicture {

@@ -166,8 +166,7 @@ pub fn run(
     }
     let looks =
         looks::look_at_all(&options.data, &data.pictures, sets, progress).map_err(EvalError::Thread)?;
-    let evaluation =
-        Evaluation { options: options.clone(), data, pictures_in_split, models, claims, looks };
+    let evaluation = Evaluation { options: options.clone(), data, pictures_in_split, models, claims, looks };
     let unanswered = evaluation.unanswered();
     let total = evaluation.looks.len();
     match unanswered.first() {
@@ -250,12 +249,7 @@ impl Evaluation {
         Ok(scores::csv(&self.answered(), &labels, &kinds)?)
     }
 
-    fn figures(
-        &self,
-        answered: &[Answered<'_>],
-        claims: &[Claim],
-        models: Vec<MeasuredModel>,
-    ) -> EvalReport {
+    fn figures(&self, answered: &[Answered<'_>], claims: &[Claim], models: Vec<MeasuredModel>) -> EvalReport {
         let resampling = Resampling { rounds: ROUNDS, seed: self.options.seed };
         let scored: BTreeSet<&Label> = claims.iter().map(|claim| &claim.label).collect();
         let unjudged = scored.into_iter().filter(|label| !self.data.categories.contains(label));
@@ -269,7 +263,11 @@ impl Evaluation {
             unanswered: self.unanswered(),
             disputes: self.data.disputes.clone(),
             unjudged_labels: unjudged.cloned().collect(),
-            labels: self.label_subjects(claims).into_iter().map(|s| measure(s, answered, resampling)).collect(),
+            labels: self
+                .label_subjects(claims)
+                .into_iter()
+                .map(|s| measure(s, answered, resampling))
+                .collect(),
             kinds: self.kind_subjects(claims).into_iter().map(|s| measure(s, answered, resampling)).collect(),
             clips: None,
         }
@@ -293,15 +291,14 @@ impl Evaluation {
 
     /// Categories of the data that a model scores, in the order of the data.
     fn label_subjects(&self, claims: &[Claim]) -> Vec<Subject<Label>> {
-        let subject = |label: &Label| {
-            subject(label.clone(), [label.clone()].into(), claims)
-        };
+        let subject = |label: &Label| subject(label.clone(), [label.clone()].into(), claims);
         self.data.categories.iter().filter_map(subject).collect()
     }
 
     /// Kinds of which a model scores at least one label and the data judge at least one.
     fn kind_subjects(&self, claims: &[Claim]) -> Vec<Subject<EventKind>> {
-        let judged = |labels: &BTreeSet<Label>| labels.iter().any(|label| self.data.categories.contains(label));
+        let judged =
+            |labels: &BTreeSet<Label>| labels.iter().any(|label| self.data.categories.contains(label));
         let kinds = self.options.kinds.iter().filter(|(_, labels)| judged(labels));
         kinds.filter_map(|(kind, labels)| subject(kind.clone(), labels.clone(), claims)).collect()
     }

@@ -23,8 +23,19 @@ impl EvalReport {
             String::new(),
         ];
         let mut rows = vec![
-            ["", "with", "without", "AUC", "AP@50", "water IoU", "recall", "precision", "false alarms/1,000", "ECE"]
-                .map(str::to_owned),
+            [
+                "",
+                "with",
+                "without",
+                "AUC",
+                "AP@50",
+                "water IoU",
+                "recall",
+                "precision",
+                "false alarms/1,000",
+                "ECE",
+            ]
+            .map(str::to_owned),
         ];
         rows.extend(self.labels.iter().map(|label| row(label.name.to_string(), &label.all)));
         rows.extend(self.kinds.iter().map(|kind| row(format!("kind {}", kind.name), &kind.all)));
@@ -78,14 +89,21 @@ fn row(name: String, part: &Part) -> [String; 10] {
 
 impl ClipsReport {
     fn to_lines(&self, lines: &mut Vec<String>) {
-        let headings =
-            ["clips, as the whole system answers", "recall", "in time", "median delay", "false alarms", "per camera-hour"];
+        let headings = [
+            "clips, as the whole system answers",
+            "recall",
+            "in time",
+            "median delay",
+            "false alarms",
+            "per camera-hour",
+        ];
         let mut rows = vec![headings.map(str::to_owned)];
         rows.extend(self.kinds.iter().map(|kind| {
             [
                 format!("kind {}", kind.kind),
                 kind.recall.map_or_else(|| "no event".to_owned(), |s| format!("{} of {}", s.hits, s.total)),
-                kind.in_time.map_or_else(String::new, |s| format!("{} in {:.0} s", s.hits, kind.deadline_secs)),
+                kind.in_time
+                    .map_or_else(String::new, |s| format!("{} in {:.0} s", s.hits, kind.deadline_secs)),
                 seconds(kind.median_delay_secs),
                 format!("{} in {:.3} h", kind.false_alarms, kind.quiet_hours),
                 per_hour(kind.false_alarms_per_camera_hour),

@@ -38,8 +38,17 @@ pub fn write(root: &Path, categories: &[&str], pictures: &[Drawn]) {
     let mut csv = format!("file_name,split,group,{}\n", categories.join(","));
     for (id, drawn) in pictures.iter().enumerate() {
         draw(root, drawn);
-        let said = |word: fn(Option<bool>) -> &'static str| drawn.labels.iter().map(move |label| word(*label));
-        let json = |label| if label == Some(true) { "1" } else if label == Some(false) { "0" } else { "null" };
+        let said =
+            |word: fn(Option<bool>) -> &'static str| drawn.labels.iter().map(move |label| word(*label));
+        let json = |label| {
+            if label == Some(true) {
+                "1"
+            } else if label == Some(false) {
+                "0"
+            } else {
+                "null"
+            }
+        };
         let labels: Vec<String> =
             categories.iter().zip(said(json)).map(|(name, value)| format!("\"{name}\": {value}")).collect();
         let mask = drawn.mask.map_or_else(String::new, |_| format!(", \"mask\": \"masks/{}\"", drawn.name));
@@ -58,7 +67,15 @@ pub fn write(root: &Path, categories: &[&str], pictures: &[Drawn]) {
                 .iter()
                 .map(|place| format!(r#"{{"image_id": {id}, "category_id": 1, "bbox": {place:?}}}"#)),
         );
-        let cells = |label| if label == Some(true) { "1" } else if label == Some(false) { "0" } else { "?" };
+        let cells = |label| {
+            if label == Some(true) {
+                "1"
+            } else if label == Some(false) {
+                "0"
+            } else {
+                "?"
+            }
+        };
         let cells: Vec<&str> = said(cells).collect();
         writeln!(csv, "{},{},{},{}", drawn.name, drawn.split, drawn.name, cells.join(",")).unwrap();
     }

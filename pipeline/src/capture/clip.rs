@@ -126,8 +126,8 @@ pub fn play(
         match unit {
             Unit::Raw(yuv, at) => each(raw(camera, start.plus(at), yuv)),
             Unit::Encoded(codec, data, at) => {
-                let reader =
-                    reader.get_or_insert_with(|| Reader::new(camera.clone(), codec, max_access_unit_bytes, mode));
+                let reader = reader
+                    .get_or_insert_with(|| Reader::new(camera.clone(), codec, max_access_unit_bytes, mode));
                 reader.read(&data, start.plus(at), each);
             }
         }
@@ -190,7 +190,8 @@ impl Reader {
             }
             (_, ClipMode::Keyframes) => {}
             (_, ClipMode::EveryFrame) => {
-                let decoded = self.assembler.annex_b(Framing::AnnexB, data).map(|unit| self.decoder.push(&unit, at));
+                let decoded =
+                    self.assembler.annex_b(Framing::AnnexB, data).map(|unit| self.decoder.push(&unit, at));
                 match decoded {
                     Some(decoded) => self.hand_over(decoded, each),
                     None => self.refused += 1,

@@ -139,11 +139,14 @@ fn reliability(calibration: &Calibration) -> String {
         ));
     }
     square.line("even", &[[0.0, 0.0], [1.0, 1.0]]);
-    let points: Vec<[f64; 2]> = calibration.bins.iter().map(|bin| [bin.mean_score, bin.present.value]).collect();
+    let points: Vec<[f64; 2]> =
+        calibration.bins.iter().map(|bin| [bin.mean_score, bin.present.value]).collect();
     square.line("curve", &points);
     for bin in &calibration.bins {
-        let ((x, low), (_, high)) =
-            (square.place([bin.mean_score, bin.present.low]), square.place([bin.mean_score, bin.present.high]));
+        let ((x, low), (_, high)) = (
+            square.place([bin.mean_score, bin.present.low]),
+            square.place([bin.mean_score, bin.present.high]),
+        );
         square.marks.push_str(&format!("<path class=whisker d=\"M{x:.1} {low:.1}V{high:.1}\"/>"));
         square.dot("point", [bin.mean_score, bin.present.value]);
     }

@@ -89,7 +89,8 @@ fn strip(kind: &ClipKind, duration: f64) -> String {
         marks.push_str(&format!("<path class={class} d=\"M{:.1} 0V100\"/>", x(opened.at_secs)));
         words.push(format!("<span class={class}-word>{word} at {:.1} s</span>", opened.at_secs));
     }
-    let missed = kind.events.iter().filter(|event| !kind.opened.iter().any(|opened| event.holds(opened.at_secs)));
+    let missed =
+        kind.events.iter().filter(|event| !kind.opened.iter().any(|opened| event.holds(opened.at_secs)));
     words.extend(missed.map(|event| {
         format!("<span class=bad-word>missed from {:.1} to {:.1} s</span>", event.start_secs, event.end_secs)
     }));

@@ -36,7 +36,9 @@ impl EvalReport {
         body.push_str(&self.navigation());
         body.push_str(&tables::summary(self));
         body.push_str(&self.troubles());
-        body.push_str(&format!("<details><summary>How to read the figures</summary><p>{HOW_TO_READ}</p></details>"));
+        body.push_str(&format!(
+            "<details><summary>How to read the figures</summary><p>{HOW_TO_READ}</p></details>"
+        ));
         body.push_str(&self.weights());
         body.extend(self.labels.iter().map(|label| section("label", label)));
         body.extend(self.kinds.iter().map(|kind| section("kind", kind)));
@@ -48,8 +50,10 @@ impl EvalReport {
     }
 
     fn navigation(&self) -> String {
-        let labels = self.labels.iter().map(|label| ("label", label.name.to_string(), label.name.to_string()));
-        let kinds = self.kinds.iter().map(|kind| ("kind", kind.name.to_string(), format!("kind {}", kind.name)));
+        let labels =
+            self.labels.iter().map(|label| ("label", label.name.to_string(), label.name.to_string()));
+        let kinds =
+            self.kinds.iter().map(|kind| ("kind", kind.name.to_string(), format!("kind {}", kind.name)));
         let mut links: String = labels
             .chain(kinds)
             .map(|(what, name, text)| format!("<a href=\"#{what}-{}\">{}</a>", escape(&name), escape(&text)))
@@ -62,7 +66,11 @@ impl EvalReport {
 
     fn weights(&self) -> String {
         let rows = self.models.iter().map(|model| {
-            format!("<p><code>{}</code> sha256 <code>{}</code></p>", escape(model.id.as_str()), escape(&model.weights_sha256))
+            format!(
+                "<p><code>{}</code> sha256 <code>{}</code></p>",
+                escape(model.id.as_str()),
+                escape(&model.weights_sha256)
+            )
         });
         format!("<details><summary>Weights</summary>{}</details>", rows.collect::<String>())
     }
@@ -73,7 +81,11 @@ impl EvalReport {
         let unplayed = self.clips.iter().flat_map(|clips| &clips.unplayed);
         let unplayed = unplayed.map(|u| (u.file_name.as_str(), u.reason.as_str()));
         let mut html = trouble("picture", "without an answer (counted nowhere)", unanswered.collect())
-            + &trouble("dispute", "between annotations and labels.csv (counted as not judged)", disputes.collect())
+            + &trouble(
+                "dispute",
+                "between annotations and labels.csv (counted as not judged)",
+                disputes.collect(),
+            )
             + &trouble("clip", "not played (counted nowhere)", unplayed.collect());
         if !self.unjudged_labels.is_empty() {
             let labels: Vec<&str> = self.unjudged_labels.iter().map(|label| label.as_str()).collect();
@@ -103,7 +115,14 @@ fn section<N: Display>(what: &str, measured: &Measured<N>) -> String {
     let thresholds: Vec<String> = measured
         .thresholds
         .iter()
-        .map(|t| format!("{} ≥ {:.3} <span class=soft>({})</span>", escape(t.label.as_str()), t.score, escape(t.model.as_str())))
+        .map(|t| {
+            format!(
+                "{} ≥ {:.3} <span class=soft>({})</span>",
+                escape(t.label.as_str()),
+                t.score,
+                escape(t.model.as_str())
+            )
+        })
         .collect();
     let all = &measured.all;
     let mut html = format!(

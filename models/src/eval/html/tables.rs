@@ -68,8 +68,10 @@ impl Columns {
 /// The main figures of every label and kind.
 pub(super) fn summary(report: &EvalReport) -> String {
     let parts = || report.labels.iter().map(|l| &l.all).chain(report.kinds.iter().map(|k| &k.all));
-    let columns =
-        Columns { places: parts().any(|part| part.places.is_some()), area: parts().any(|part| part.area.is_some()) };
+    let columns = Columns {
+        places: parts().any(|part| part.places.is_some()),
+        area: parts().any(|part| part.area.is_some()),
+    };
     let mut rows = columns.heading("label or kind");
     for label in &report.labels {
         let name = escape(label.name.as_str());

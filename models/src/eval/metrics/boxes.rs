@@ -98,7 +98,8 @@ mod tests {
     use super::*;
 
     fn found(scored: &[(f32, bool)]) -> Vec<FoundBox> {
-        let number = |(group, (score, hit)): (usize, &(f32, bool))| FoundBox { score: *score, hit: *hit, group };
+        let number =
+            |(group, (score, hit)): (usize, &(f32, bool))| FoundBox { score: *score, hit: *hit, group };
         scored.iter().enumerate().map(number).collect()
     }
 
@@ -123,7 +124,10 @@ mod tests {
         let resampling = Resampling { rounds: 300, seed: 3 };
         let estimate = average_precision_estimate(&found, &labelled, resampling).unwrap();
         assert_eq!(Some(estimate.value), average_precision(&found, 60));
-        assert!(estimate.low.unwrap() < estimate.value && estimate.value < estimate.high.unwrap(), "{estimate:?}");
+        assert!(
+            estimate.low.unwrap() < estimate.value && estimate.value < estimate.high.unwrap(),
+            "{estimate:?}"
+        );
         assert_eq!(Some(estimate), average_precision_estimate(&found, &labelled, resampling));
     }
 

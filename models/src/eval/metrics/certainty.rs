@@ -185,7 +185,9 @@ mod tests {
     #[test]
     fn the_interval_of_a_rate_is_the_exact_one_of_the_poisson_tables() {
         // Pearson and Hartley, Biometrika Tables for Statisticians, table 40 (95 %).
-        for (events, low, high) in [(0, 0.0, 3.689), (1, 0.0253, 5.572), (5, 1.623, 11.668), (50, 37.11, 65.92)] {
+        for (events, low, high) in
+            [(0, 0.0, 3.689), (1, 0.0253, 5.572), (5, 1.623, 11.668), (50, 37.11, 65.92)]
+        {
             let found = rate(events, 2.0).unwrap();
             let near = |a: f64, b: f64| (a * 2.0 - b).abs() < 6e-3;
             assert!(near(found.low, low) && near(found.high, high), "{events} {found:?}");
