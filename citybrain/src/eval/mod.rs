@@ -33,6 +33,10 @@ pub fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         report.clips = watch_clips(args, &models, &runtime)?;
     }
     println!("{}", report.to_text());
+    if evaluation.models().len() > 1 {
+        let alone = (0..evaluation.models().len()).filter_map(|number| evaluation.report_of(number));
+        alone.for_each(|report| println!("alone: {}", report.to_text()));
+    }
     for path in write(args, &evaluation, &report)? {
         println!("wrote {}", path.display());
     }

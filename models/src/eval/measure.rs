@@ -181,6 +181,7 @@ impl<N> Measuring<'_, N> {
             recall: Share::of(true_alarms, present),
             false_alarms: alarms_share,
             false_alarms_per_1000_quiet: alarms_share.map(|share| share.times(1000.0)),
+            false_alarms_at_recall_80: metrics::false_alarms_at_recall(&scored, 0.8),
             ece: metrics::calibration(&scored).map(|calibration| calibration.ece),
             places: self.places(rows),
             area: self.area(rows, false),

@@ -123,6 +123,9 @@ pub struct Part {
     pub false_alarms: Option<Share>,
     /// The same, in 1,000 quiet pictures.
     pub false_alarms_per_1000_quiet: Option<Interval>,
+    /// Of the pictures that do not show it, how many score as high as the picture that 80 % of those that do reach: what
+    /// false alarms cost at that recall, whatever the shipped threshold is.
+    pub false_alarms_at_recall_80: Option<Share>,
     /// Expected calibration error of the scores.
     pub ece: Option<f64>,
     /// How well it is found in its place; for labels, where places are labelled.

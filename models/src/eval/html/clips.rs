@@ -12,7 +12,8 @@ pub(super) fn section(report: &ClipsReport) -> String {
         "<h2 id=clips>Clips</h2><p>Each clip was played to the whole system as if a camera had sent it: the pipeline's \
          decoder and schedule, the models, the dispatcher's evidence and incidents, with the clip's own time for a clock. An \
          event is found when an incident of its kind opens while it can be seen; an incident that opens at any other time is \
-         a false alarm. The delay runs from becoming visible to the picture that decided; computing comes on top.</p>\
+         a false alarm. The delay runs from becoming visible to the picture that decided; computing comes on top. In \
+         the strips the curve is the highest score of each look, the dashed line is 0.5, the band is the event.</p>\
          <div class=wide><table><tr><th>kind</th><th>events found</th><th>in time</th><th>deadline</th><th>median delay</th>\
          <th>all delays</th><th>false alarms</th><th>quiet hours</th><th>false alarms per camera-hour (95 % Poisson)</th></tr>",
     );

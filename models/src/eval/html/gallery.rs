@@ -27,8 +27,9 @@ pub(super) fn section(mistakes: &[Mistake]) -> String {
 }
 
 fn shot(mistake: &Mistake) -> String {
-    let found = mistake.found.iter().map(|(bbox, score)| outline("found", bbox, Some(*score)));
-    let labelled = mistake.labelled.iter().map(|bbox| outline("labelled", bbox, None));
+    let found = mistake.found.iter().map(|(bbox, _)| outline("found", bbox));
+    let labelled = mistake.labelled.iter().map(|bbox| outline("labelled", bbox));
+    let tags: String = mistake.found.iter().map(|(bbox, score)| tag(bbox, *score)).collect();
     let boxes: String = labelled.chain(found).collect();
     if mistake.jpeg.is_empty() {
         let name = escape(&mistake.file_name);
@@ -36,15 +37,14 @@ fn shot(mistake: &Mistake) -> String {
     }
     format!(
         "<figure><div class=shot><div><img alt=\"\" src=\"data:image/jpeg;base64,{}\"><svg viewBox=\"0 0 1 1\" \
-         preserveAspectRatio=none>{boxes}</svg></div></div><figcaption><b>{:.3}</b> {}</figcaption></figure>",
+         preserveAspectRatio=none>{boxes}</svg>{tags}</div></div><figcaption><b>{:.3}</b> {}</figcaption></figure>",
         STANDARD.encode(&mistake.jpeg),
         mistake.score,
         escape(&mistake.file_name)
     )
 }
 
-fn outline(class: &str, bbox: &BoundingBox, score: Option<f32>) -> String {
-    let title = score.map_or_else(String::new, |score| format!("<title>{score:.3}</title>"));
+fn outline(class: &str, bbox: &BoundingBox) -> String {
     let edges = format!(
         "x={:.4} y={:.4} width={:.4} height={:.4}",
         bbox.left(),
@@ -52,5 +52,11 @@ fn outline(class: &str, bbox: &BoundingBox, score: Option<f32>) -> String {
         bbox.width(),
         bbox.height()
     );
-    format!("<rect class=halo {edges} /><rect class={class} {edges} >{title}</rect>")
+    format!("<rect class=halo {edges} /><rect class={class} {edges} />")
+}
+
+/// A box's score at its upper left corner; text inside the stretched SVG would be stretched, too.
+fn tag(bbox: &BoundingBox, score: f32) -> String {
+    let (left, top) = (bbox.left() * 100.0, bbox.top() * 100.0);
+    format!("<span style=\"left:{left:.1}%;top:{top:.1}%\">{score:.2}</span>")
 }

@@ -38,7 +38,13 @@ impl Columns {
         let mut headings = vec![first, "with", "without", "AUC", "with, against all without"];
         headings.extend(self.places.then_some("AP@50"));
         headings.extend(self.area.then_some("IoU pooled"));
-        headings.extend(["recall", "precision", "false alarms per 1,000 quiet", "ECE"]);
+        headings.extend([
+            "recall",
+            "precision",
+            "false alarms per 1,000 quiet",
+            "the same at recall 0.8",
+            "ECE",
+        ]);
         let cells: String = headings.iter().map(|heading| format!("<th>{heading}</th>")).collect();
         format!("<tr>{cells}</tr>")
     }
@@ -60,6 +66,7 @@ impl Columns {
         cells.push_str(&share(part.recall));
         cells.push_str(&share(part.precision));
         cells.push_str(&cases(part.false_alarms_per_1000_quiet));
+        cells.push_str(&cases(part.false_alarms_at_recall_80.map(|share| share.times(1000.0))));
         cells.push_str(&format!("<td>{}</td>", number(part.ece)));
         format!("<tr class=\"{class}\">{cells}</tr>")
     }

@@ -9,4 +9,4 @@ mod ranking;
 pub use boxes::{FoundBox, average_precision, average_precision_estimate, match_boxes};
 pub use calibration::{Bin, Calibration, calibration};
 pub use certainty::{Estimate, Interval, Resampling, Share, rate, wilson};
-pub use ranking::{Scored, auc, auc_estimate, precision_recall, roc};
+pub use ranking::{Scored, auc, auc_estimate, false_alarms_at_recall, precision_recall, roc};

@@ -1,6 +1,6 @@
 //! How well scores tell pictures with an event from those without.
 
-use super::certainty::{Estimate, Resampling};
+use super::certainty::{Estimate, Resampling, Share};
 
 /// A scored picture whose truth is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,6 +46,19 @@ pub fn auc_estimate(rows: &[Scored], resampling: Resampling) -> Option<Estimate>
     resampling.estimate(rows.iter().map(|row| row.group), |times| {
         weighted_auc(&sorted, |group| f64::from(times[group]))
     })
+}
+
+/// The share of pictures without the event that score at least as high as the strictest threshold which finds this part of
+/// those with it. `None` when either kind of picture is missing.
+#[must_use]
+pub fn false_alarms_at_recall(rows: &[Scored], recall: f64) -> Option<Share> {
+    let mut present: Vec<f32> = rows.iter().filter(|row| row.present).map(|row| row.score).collect();
+    present.sort_by(|a, b| b.total_cmp(a));
+    let needed = (recall * present.len() as f64).ceil().max(1.0) as usize;
+    let threshold = *present.get(needed - 1)?;
+    let absent = rows.iter().filter(|row| !row.present);
+    let alarms = absent.clone().filter(|row| row.score >= threshold).count();
+    Share::of(alarms as u64, absent.count() as u64)
 }
 
 /// Points of the ROC curve, `[share of false alarms, recall]`, from the strictest threshold to the laxest.
@@ -110,6 +123,14 @@ mod tests {
         assert_eq!(auc(&rows(&[0.35, 0.8], &[0.1, 0.4])), Some(0.75));
         assert_eq!(auc(&rows(&[0.9, 0.8], &[0.1, 0.4])), Some(1.0));
         assert_eq!(auc(&rows(&[0.1], &[0.4, 0.9])), Some(0.0));
+    }
+
+    #[test]
+    fn at_a_recall_the_strictest_threshold_that_reaches_it_counts() {
+        let rows = rows(&[0.9, 0.8, 0.7, 0.6, 0.1], &[0.95, 0.6, 0.5, 0.2]);
+        let alarms = |recall| false_alarms_at_recall(&rows, recall).map(|share| (share.hits, share.total));
+        assert_eq!((alarms(0.8), alarms(1.0), alarms(0.2)), (Some((2, 4)), Some((4, 4)), Some((1, 4))));
+        assert_eq!(false_alarms_at_recall(&[], 0.8), None);
     }
 
     #[test]
