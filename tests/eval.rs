@@ -74,6 +74,7 @@ fn data(folder: &Path) -> PathBuf {
         ffmpeg(&arguments, &data.join("clips").join(name));
     }
     std::fs::write(data.join("clips/damaged.mp4"), "this is no video").unwrap();
+    ffmpeg(&["-f", "lavfi", "-i", "sine=duration=3", "-c:a", "aac"], &data.join("clips/sound.mp4"));
     let list = "file,fps,duration_s,kind,start_s,end_s,note\n\
                 keyframes.mp4,10,24,fire,4,24,\"on, and stays on\"\n\
                 sparse.mp4,10,24,fire,4,24,\n\
@@ -81,6 +82,7 @@ fn data(folder: &Path) -> PathBuf {
                 flash.mp4,10,24,none,,,\n\
                 unlabelled.mp4,10,24,none,,,\n\
                 damaged.mp4,10,24,fire,0,9,\n\
+                sound.mp4,10,3,none,,,\n\
                 gone.mp4,10,24,fire,0,9,\n";
     std::fs::write(data.join("clips.csv"), list).unwrap();
     data
@@ -139,7 +141,7 @@ fn pictures_and_clips_are_measured_as_the_whole_system_answers() {
     let named = |list: &Value, key: &str| -> Vec<String> {
         list.as_array().unwrap().iter().map(|entry| entry[key].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(named(&clips["unplayed"], "file_name"), ["damaged.mp4", "gone.mp4"], "{clips}");
+    assert_eq!(named(&clips["unplayed"], "file_name"), ["damaged.mp4", "sound.mp4", "gone.mp4"], "{clips}");
     let expected = ["keyframes", "every_frame", "every_frame", "keyframes", "keyframes"];
     assert_eq!(named(&clips["clips"], "decoding"), expected, "{clips}");
     let fire = &clips["kinds"][0];

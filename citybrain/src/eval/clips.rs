@@ -15,7 +15,7 @@ use citybrain_pipeline::replay::Replay;
 use citybrain_types::{DetectionBatch, EventKind, FrameDetections, FrameOutcome, Label, Timestamp};
 use indicatif::ProgressBar;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 /// Watches every clip of the data's list; `None` when there is no list.
 pub fn watch(
     data: &Path,
-    models: &[PathBuf],
+    models: &[Model],
     runtime: &Runtime,
     bar: &ProgressBar,
 ) -> anyhow::Result<Option<ClipsReport>> {
@@ -52,10 +52,10 @@ pub fn watch(
 }
 
 /// Kinds of the catalogue that at least one model scores.
-fn watched_kinds(models: &[PathBuf]) -> anyhow::Result<Vec<WatchedKind>> {
+fn watched_kinds(models: &[Model]) -> anyhow::Result<Vec<WatchedKind>> {
     let mut scored: BTreeSet<Label> = BTreeSet::new();
-    for dir in models {
-        scored.extend(Manifest::read(dir)?.labels);
+    for model in models {
+        scored.extend(Manifest::read(&model.dir)?.labels);
     }
     let catalogue = City::for_cameras(&["rtsp://127.0.0.1/".to_owned()], Path::new("."), Vec::new())?;
     let kinds = catalogue.kinds.into_values().filter(|kind| !kind.labels.is_disjoint(&scored));
@@ -67,14 +67,13 @@ fn watched_kinds(models: &[PathBuf]) -> anyhow::Result<Vec<WatchedKind>> {
 /// Plays one clip to a city whose only camera it is.
 fn play(
     clip: &Clip,
-    models: &[PathBuf],
+    models: &[Model],
     runtime: &Runtime,
     folder: &Path,
     progress: impl Fn(Duration),
 ) -> anyhow::Result<Played> {
-    let models = models.iter().map(|dir| Model { dir: dir.clone(), id: None }).collect();
     let path = std::path::absolute(&clip.path)?;
-    let city = City::for_cameras(&[path.display().to_string()], folder, models)?;
+    let city = City::for_cameras(&[path.display().to_string()], folder, models.to_vec())?;
     let city = Arc::new(city);
     let camera = city.cameras.values().next().context("the clip makes no camera")?;
     let max_bytes = city.pipeline.max_access_unit_bytes;

@@ -6,6 +6,7 @@ use crate::cli::EvalArgs;
 use crate::zoo;
 use anyhow::Context;
 use citybrain_ingest_config::City;
+use citybrain_ingest_config::resolved::Model;
 use citybrain_models::Runtime;
 use citybrain_models::eval::clips::ClipsReport;
 use citybrain_models::eval::{self, EvalOptions, EvalReport, Evaluation};
@@ -19,7 +20,7 @@ const CARD: &str = "CARD.md";
 /// What is measured with: detectors look at pictures, all of them together watch clips.
 struct Models {
     detectors: Vec<PathBuf>,
-    system: Vec<PathBuf>,
+    system: Vec<Model>,
 }
 
 /// Measures the models and says what they are worth.
@@ -49,9 +50,15 @@ pub fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn models(args: &EvalArgs) -> anyhow::Result<Models> {
-    let system = if args.model.is_empty() { zoo::shipped_models()? } else { args.model.clone() };
-    let detectors = if args.model.is_empty() { zoo::detectors(&system)? } else { system.clone() };
-    Ok(Models { detectors, system })
+    let in_turn = |dir: &PathBuf| Model { dir: dir.clone(), id: None };
+    if !args.model.is_empty() {
+        return Ok(Models {
+            detectors: args.model.clone(),
+            system: args.model.iter().map(in_turn).collect(),
+        });
+    }
+    let shipped = zoo::shipped_models()?;
+    Ok(Models { detectors: zoo::detectors(&shipped)?, system: shipped.iter().map(in_turn).collect() })
 }
 
 fn look_at_pictures(args: &EvalArgs, models: &Models, runtime: &Runtime) -> anyhow::Result<Evaluation> {

@@ -281,6 +281,8 @@ impl Units {
                         self.sink = Some(linked);
                         continue;
                     }
+                    // Played to its end, and no video has come.
+                    Err(RecvTimeoutError::Timeout) if self.has_ended() => return Ok(None),
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => std::thread::sleep(ASK_EVERY),
                 }
@@ -291,6 +293,10 @@ impl Units {
             waited += ASK_EVERY;
         }
         Err(ClipError::Stuck)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.pipeline.bus().is_some_and(|bus| bus.pop_filtered(&[gst::MessageType::Eos]).is_some())
     }
 
     fn error(&self) -> Option<ClipError> {
