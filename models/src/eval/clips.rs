@@ -5,7 +5,7 @@
 //! is not done here but handed in as [`Played`]: it takes the decoder, the evidence rules and the incidents of the
 //! running system.
 
-use super::dataset::leaves_folder;
+use super::dataset::{leaves_folder, read_table};
 use super::metrics::{Interval, Share, rate};
 use super::report::Unanswered;
 use citybrain_types::{EventKind, Label};
@@ -76,7 +76,8 @@ pub fn read(root: &Path) -> Result<Vec<Clip>, ClipsError> {
         return Ok(Vec::new());
     }
     let wrong = |reason: String| ClipsError { path: path.clone(), reason };
-    let mut reader = csv::Reader::from_path(&path).map_err(|error| wrong(error.to_string()))?;
+    let table = read_table(&path).map_err(|error| wrong(error.to_string()))?;
+    let mut reader = csv::Reader::from_reader(table.as_slice());
     let mut clips: Vec<Clip> = Vec::new();
     for row in reader.deserialize::<Row>() {
         let row = row.map_err(|error| wrong(error.to_string()))?;

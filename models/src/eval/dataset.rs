@@ -201,6 +201,16 @@ fn check(coco: &Coco, path: &Path) -> Result<(), DatasetError> {
     Ok(())
 }
 
+/// Reads a table beside the annotations, of at most as many bytes as they may have.
+pub(super) fn read_table(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut table = Vec::new();
+    std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut table)?;
+    if table.len() as u64 > MAX_BYTES {
+        return Err(std::io::Error::other(format!("it is larger than {MAX_BYTES} bytes")));
+    }
+    Ok(table)
+}
+
 /// Whether a path leads out of the folder it is to be looked for in.
 pub(super) fn leaves_folder(file_name: &str) -> bool {
     file_name.is_empty()

@@ -5,7 +5,7 @@
 //! the truth from here, so where the two do not agree the figures would not either: such a label counts as not judged,
 //! and the report says so.
 
-use super::dataset::{AnnotatedPicture, DatasetError};
+use super::dataset::{AnnotatedPicture, DatasetError, read_table};
 use citybrain_types::Label;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -81,7 +81,8 @@ const fn word(truth: Option<bool>) -> &'static str {
 
 fn read(path: &Path) -> Result<BTreeMap<String, Row>, String> {
     let text = |error: csv::Error| error.to_string();
-    let mut reader = csv::Reader::from_path(path).map_err(text)?;
+    let table = read_table(path).map_err(|error| error.to_string())?;
+    let mut reader = csv::Reader::from_reader(table.as_slice());
     let headers: Vec<String> = reader.headers().map_err(text)?.iter().map(str::to_owned).collect();
     let column = |name: &str| headers.iter().position(|header| header == name);
     let (Some(file_name), Some(split)) = (column("file_name"), column("split")) else {

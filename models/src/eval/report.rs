@@ -94,6 +94,13 @@ pub struct Measured<N> {
     pub mistakes: Vec<Mistake>,
 }
 
+impl<N> Measured<N> {
+    /// Whether one label alone speaks for it, so that its figures are that label's.
+    pub(super) fn is_one_label(&self) -> bool {
+        self.thresholds.windows(2).all(|pair| pair[0].label == pair[1].label)
+    }
+}
+
 /// A part of the pictures.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Named {

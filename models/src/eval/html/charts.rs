@@ -4,7 +4,7 @@ use super::super::maps::Area;
 use super::super::metrics::Calibration;
 use super::super::report::Measured;
 
-const SIDE: f64 = 230.0;
+const SIDE: f64 = 212.0;
 const LEFT: f64 = 32.0;
 const TOP: f64 = 8.0;
 
