@@ -41,7 +41,9 @@ impl EvalReport {
         ));
         body.push_str(&self.weights());
         body.extend(self.labels.iter().map(|label| section("label", label)));
-        body.extend(self.kinds.iter().map(|kind| section("kind", kind)));
+        // What one label speaks for has been shown as that label.
+        let kinds = self.kinds.iter().filter(|kind| !kind.is_one_label());
+        body.extend(kinds.map(|kind| section("kind", kind)));
         body.extend(self.clips.iter().map(clips::section));
         format!(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
@@ -52,8 +54,8 @@ impl EvalReport {
     fn navigation(&self) -> String {
         let labels =
             self.labels.iter().map(|label| ("label", label.name.to_string(), label.name.to_string()));
-        let kinds =
-            self.kinds.iter().map(|kind| ("kind", kind.name.to_string(), format!("kind {}", kind.name)));
+        let kinds = self.kinds.iter().filter(|kind| !kind.is_one_label());
+        let kinds = kinds.map(|kind| ("kind", kind.name.to_string(), format!("kind {}", kind.name)));
         let mut links: String = labels
             .chain(kinds)
             .map(|(what, name, text)| format!("<a href=\"#{what}-{}\">{}</a>", escape(&name), escape(&text)))

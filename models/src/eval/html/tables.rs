@@ -86,7 +86,14 @@ pub(super) fn summary(report: &EvalReport) -> String {
     }
     for kind in &report.kinds {
         let name = escape(kind.name.as_str());
-        rows.push_str(&columns.row("", &format!("<a href=\"#kind-{name}\">kind {name}</a>"), &kind.all));
+        let name = match kind.thresholds.first() {
+            Some(threshold) if kind.is_one_label() => {
+                let label = escape(threshold.label.as_str());
+                format!("<a href=\"#label-{label}\">kind {name}</a>")
+            }
+            _ => format!("<a href=\"#kind-{name}\">kind {name}</a>"),
+        };
+        rows.push_str(&columns.row("", &name, &kind.all));
     }
     format!("<div class=wide><table>{rows}</table></div>")
 }
