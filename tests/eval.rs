@@ -1,12 +1,13 @@
 //! `citybrain eval` as a user meets it: a folder of made pictures and clips in, figures out.
 
+#[path = "support.rs"]
+#[allow(dead_code, reason = "each suite uses its part of it")]
+mod support;
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+use support::{citybrain, root};
 
 /// Runs ffmpeg, which the tests install.
 fn ffmpeg(arguments: &[&str], file: &Path) {
@@ -89,13 +90,7 @@ fn data(folder: &Path) -> PathBuf {
 }
 
 fn eval(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_citybrain"))
-        .arg("eval")
-        .args(arguments)
-        .env_remove("DATA")
-        .current_dir(root())
-        .output()
-        .expect("the program was built")
+    citybrain().arg("eval").args(arguments).env_remove("DATA").output().expect("the binary starts")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -141,6 +136,10 @@ fn pictures_and_clips_are_measured_as_the_whole_system_answers() {
     let named = |list: &Value, key: &str| -> Vec<String> {
         list.as_array().unwrap().iter().map(|entry| entry[key].as_str().unwrap().to_owned()).collect()
     };
+    for clip in clips["unplayed"].as_array().unwrap() {
+        let reason = clip["reason"].as_str().unwrap();
+        assert!(!reason.contains("nothing came out"), "{clip} was given up on instead of understood");
+    }
     assert_eq!(named(&clips["unplayed"], "file_name"), ["damaged.mp4", "sound.mp4", "gone.mp4"], "{clips}");
     let expected = ["keyframes", "every_frame", "every_frame", "keyframes", "keyframes"];
     assert_eq!(named(&clips["clips"], "decoding"), expected, "{clips}");

@@ -94,13 +94,6 @@ pub struct Measured<N> {
     pub mistakes: Vec<Mistake>,
 }
 
-impl<N> Measured<N> {
-    /// Whether one label alone speaks for it, so that its figures are that label's.
-    pub(super) fn is_one_label(&self) -> bool {
-        self.thresholds.windows(2).all(|pair| pair[0].label == pair[1].label)
-    }
-}
-
 /// A part of the pictures.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Named {
@@ -153,6 +146,12 @@ pub struct Places {
 }
 
 impl EvalReport {
+    /// The label that alone speaks for a kind, so that the kind's figures are its own.
+    pub(super) fn label_of(&self, kind: &Measured<EventKind>) -> Option<&Label> {
+        let same = |label: &&Measured<Label>| label.thresholds == kind.thresholds && label.all == kind.all;
+        self.labels.iter().find(same).map(|label| &label.name)
+    }
+
     /// The report as JSON.
     ///
     /// # Errors

@@ -267,13 +267,17 @@ impl Units {
             if let Some((codec, sink)) = &self.sink {
                 let wait = gst::ClockTime::from_mseconds(ASK_EVERY.as_millis() as u64);
                 if let Some(sample) = sink.try_pull_sample(wait) {
-                    if let Some(unit) = unit(*codec, &sample) {
-                        return Ok(Some(unit));
+                    match unit(*codec, &sample) {
+                        Some(unit) => return Ok(Some(unit)),
+                        None => continue,
                     }
-                    continue;
                 }
                 if sink.is_eos() {
-                    return self.error().map_or(Ok(None), Err);
+                    // An error ends the stream, too, and says why on the bus.
+                    return self.ended().unwrap_or(Ok(())).map(|()| None);
+                }
+                if let Some(Err(error)) = self.ended() {
+                    return Err(error);
                 }
             } else {
                 match self.linked.recv_timeout(ASK_EVERY) {
@@ -281,30 +285,27 @@ impl Units {
                         self.sink = Some(linked);
                         continue;
                     }
-                    // Played to its end, and no video has come.
-                    Err(RecvTimeoutError::Timeout) if self.has_ended() => return Ok(None),
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => std::thread::sleep(ASK_EVERY),
                 }
-            }
-            if let Some(error) = self.error() {
-                return Err(error);
+                // Played to its end, and no video has come.
+                if let Some(ended) = self.ended() {
+                    return ended.map(|()| None);
+                }
             }
             waited += ASK_EVERY;
         }
         Err(ClipError::Stuck)
     }
 
-    fn has_ended(&self) -> bool {
-        self.pipeline.bus().is_some_and(|bus| bus.pop_filtered(&[gst::MessageType::Eos]).is_some())
-    }
-
-    fn error(&self) -> Option<ClipError> {
-        let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
-        match message.view() {
-            gst::MessageView::Error(error) => Some(ClipError::Media(error.error().to_string())),
-            _ => None,
-        }
+    /// How the file came to its end, where the bus says that it did. Both are asked for at once: asking for one throws the
+    /// other away.
+    fn ended(&self) -> Option<Result<(), ClipError>> {
+        let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error, gst::MessageType::Eos])?;
+        Some(match message.view() {
+            gst::MessageView::Error(error) => Err(ClipError::Media(error.error().to_string())),
+            _ => Ok(()),
+        })
     }
 }
 

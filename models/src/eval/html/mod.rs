@@ -42,7 +42,7 @@ impl EvalReport {
         body.push_str(&self.weights());
         body.extend(self.labels.iter().map(|label| section("label", label)));
         // What one label speaks for has been shown as that label.
-        let kinds = self.kinds.iter().filter(|kind| !kind.is_one_label());
+        let kinds = self.kinds.iter().filter(|kind| self.label_of(kind).is_none());
         body.extend(kinds.map(|kind| section("kind", kind)));
         body.extend(self.clips.iter().map(clips::section));
         format!(
@@ -54,7 +54,7 @@ impl EvalReport {
     fn navigation(&self) -> String {
         let labels =
             self.labels.iter().map(|label| ("label", label.name.to_string(), label.name.to_string()));
-        let kinds = self.kinds.iter().filter(|kind| !kind.is_one_label());
+        let kinds = self.kinds.iter().filter(|kind| self.label_of(kind).is_none());
         let kinds = kinds.map(|kind| ("kind", kind.name.to_string(), format!("kind {}", kind.name)));
         let mut links: String = labels
             .chain(kinds)

@@ -86,13 +86,10 @@ pub(super) fn summary(report: &EvalReport) -> String {
     }
     for kind in &report.kinds {
         let name = escape(kind.name.as_str());
-        let name = match kind.thresholds.first() {
-            Some(threshold) if kind.is_one_label() => {
-                let label = escape(threshold.label.as_str());
-                format!("<a href=\"#label-{label}\">kind {name}</a>")
-            }
-            _ => format!("<a href=\"#kind-{name}\">kind {name}</a>"),
-        };
+        let place = report
+            .label_of(kind)
+            .map_or_else(|| format!("kind-{name}"), |label| format!("label-{}", escape(label.as_str())));
+        let name = format!("<a href=\"#{place}\">kind {name}</a>");
         rows.push_str(&columns.row("", &name, &kind.all));
     }
     format!("<div class=wide><table>{rows}</table></div>")
