@@ -1,4 +1,5 @@
 //! `citybrain eval` as a user meets it: a folder of made pictures and clips in, figures out.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it cannot do")]
 
 #[path = "support.rs"]
 #[allow(dead_code, reason = "each suite uses its part of it")]
