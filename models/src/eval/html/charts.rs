@@ -27,7 +27,7 @@ impl Scale {
     const fn ticks(self) -> &'static [f64] {
         match self {
             Self::Even => &[0.0, 0.25, 0.5, 0.75, 1.0],
-            Self::Root => &[0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0],
+            Self::Root => &[0.0, 0.01, 0.05, 0.2, 0.5, 1.0],
         }
     }
 }

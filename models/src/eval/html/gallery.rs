@@ -58,5 +58,7 @@ fn outline(class: &str, bbox: &BoundingBox) -> String {
 /// A box's score at its upper left corner; text inside the stretched SVG would be stretched, too.
 fn tag(bbox: &BoundingBox, score: f32) -> String {
     let (left, top) = (bbox.left() * 100.0, bbox.top() * 100.0);
-    format!("<span style=\"left:{left:.1}%;top:{top:.1}%\">{score:.2}</span>")
+    // Above the box, so that it hides nothing of it, where there is room.
+    let class = if bbox.top() > 0.1 { "above" } else { "inside" };
+    format!("<span class={class} style=\"left:{left:.1}%;top:{top:.1}%\">{score:.2}</span>")
 }
