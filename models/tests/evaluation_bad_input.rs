@@ -179,11 +179,17 @@ fn a_picture_that_is_listed_twice_is_refused() {
 }
 
 #[test]
-fn a_mask_of_another_size_is_named() {
+fn a_mask_that_cannot_be_used_is_named_and_its_picture_still_counts() {
     let folder = tempfile::tempdir().unwrap();
     let wet = |name| Drawn { mask: Some(32), ..Drawn::cell(name, 230, Some(true)) };
     write(folder.path(), &["bright"], &[wet("s/a.png"), wet("s/b.png")]);
     image::RgbImage::new(8, 8).save(folder.path().join("masks/s/a.png")).unwrap();
     let report = run(folder.path()).unwrap().report();
-    assert_eq!(report.unanswered[0].reason, "mask of 8×8 for a picture of 64×64");
+    let [unusable] = report.unusable_masks.as_slice() else { panic!("{:?}", report.unusable_masks) };
+    let said = (unusable.file_name.as_str(), unusable.reason.as_str());
+    assert_eq!(said, ("masks/s/a.png", "mask of 8×8 for a picture of 64×64"));
+    assert_eq!((report.pictures, report.labels[0].all.present), (2, 2));
+    assert!(report.to_text().contains("1 mask cannot be used"), "{}", report.to_text());
+    std::fs::remove_dir_all(folder.path().join("masks")).unwrap();
+    assert_eq!(run(folder.path()).unwrap().report().unusable_masks.len(), 2);
 }

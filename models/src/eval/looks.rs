@@ -20,6 +20,8 @@ pub(super) struct Seen {
     pub(super) masks: Vec<Option<MaskAnswer>>,
     /// The maps together.
     pub(super) masks_together: Option<MaskAnswer>,
+    /// Why there is nothing to hold the maps against, although a mask is named.
+    pub(super) unusable_mask: Option<String>,
 }
 
 /// Why a picture got no answer.
@@ -90,7 +92,11 @@ fn look_at(
     fitters: &mut [Fitter],
 ) -> Result<Seen, LookError> {
     let picture = picture::read(&root.join(&annotated.file_name))?;
-    let mask = annotated.mask.as_ref().map(|mask| read_mask(&root.join(mask), &picture)).transpose()?;
+    let mask = annotated.mask.as_ref().map(|mask| read_mask(&root.join(mask), &picture)).transpose();
+    let (mask, unusable_mask) = match mask {
+        Ok(mask) => (mask, None),
+        Err(error) => (None, Some(error.to_string())),
+    };
     let (mut found, mut painted) = (Vec::new(), Vec::new());
     for (detector, fitter) in detectors.iter_mut().zip(fitters) {
         let (frame, placement) = fitter.fit(&picture)?;
@@ -107,7 +113,7 @@ fn look_at(
     let against = |painted: &Painted| mask.as_ref().map(|mask| painted.against(mask));
     let masks = painted.iter().map(|painted| painted.as_ref().and_then(against)).collect();
     let together = painted.into_iter().flatten().reduce(|a, b| a.or(&b));
-    Ok(Seen { found, masks, masks_together: together.as_ref().and_then(against) })
+    Ok(Seen { found, masks, masks_together: together.as_ref().and_then(against), unusable_mask })
 }
 
 fn read_mask(path: &Path, picture: &RgbImage) -> Result<RgbImage, LookError> {

@@ -275,7 +275,7 @@ mod tests {
     }
 
     fn answered(picture: &AnnotatedPicture, found: Vec<LabelledBox>) -> Answered<'_> {
-        let seen = Seen { found: vec![found], masks: vec![None], masks_together: None };
+        let seen = Seen { found: vec![found], masks: vec![None], masks_together: None, unusable_mask: None };
         Answered { picture, seen }
     }
 
@@ -359,7 +359,10 @@ mod tests {
         let pictures = [picture("a", Some(true), None), picture("b", Some(false), None)];
         let by_models = |picture, first, second| {
             let found = vec![vec![found("fire", first, ALL)], vec![found("fire", second, ALL)]];
-            Answered { picture, seen: Seen { found, masks: vec![None, None], masks_together: None } }
+            Answered {
+                picture,
+                seen: Seen { found, masks: vec![None, None], masks_together: None, unusable_mask: None },
+            }
         };
         let answered = [by_models(&pictures[0], 0.3, 0.7), by_models(&pictures[1], 0.6, 0.65)];
         let claims = vec![claim(fire.clone(), 0.9), Claim { model: 1, ..claim(fire.clone(), 0.68) }];

@@ -261,6 +261,7 @@ impl Evaluation {
             pictures_in_split: self.pictures_in_split,
             seed: self.options.seed,
             unanswered: self.unanswered(),
+            unusable_masks: unusable_masks(answered),
             disputes: self.data.disputes.clone(),
             unjudged_labels: unjudged.cloned().collect(),
             labels: self
@@ -302,6 +303,14 @@ impl Evaluation {
         let kinds = self.options.kinds.iter().filter(|(_, labels)| judged(labels));
         kinds.filter_map(|(kind, labels)| subject(kind.clone(), labels.clone(), claims)).collect()
     }
+}
+
+fn unusable_masks(answered: &[Answered<'_>]) -> Vec<Unanswered> {
+    let named = |answer: &Answered<'_>| {
+        let reason = answer.seen.unusable_mask.clone()?;
+        Some(Unanswered { file_name: answer.picture.mask.clone()?, reason })
+    };
+    answered.iter().filter_map(named).collect()
 }
 
 fn subject<N>(name: N, truth: BTreeSet<Label>, claims: &[Claim]) -> Option<Subject<N>> {

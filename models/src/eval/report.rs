@@ -30,6 +30,8 @@ pub struct EvalReport {
     pub seed: u64,
     /// Pictures without an answer. They count nowhere.
     pub unanswered: Vec<Unanswered>,
+    /// Masks that cannot be used. Their pictures count, their areas do not.
+    pub unusable_masks: Vec<Unanswered>,
     /// What the data do not agree with themselves on. It counts as not judged.
     pub disputes: Vec<Dispute>,
     /// Labels of the models that the data do not judge: nothing is said of them.

@@ -55,6 +55,8 @@ impl EvalReport {
         }
         let unanswered = self.unanswered.iter().map(|u| format!("{}: {}", u.file_name, u.reason)).collect();
         named(lines, "picture", "got no answer and count nowhere", unanswered);
+        let masks = self.unusable_masks.iter().map(|u| format!("{}: {}", u.file_name, u.reason)).collect();
+        named(lines, "mask", "cannot be used; the pictures count, their areas do not", masks);
         let disputes = self.disputes.iter().map(|d| format!("{} {}", d.file_name, d.what)).collect();
         named(lines, "dispute", "between annotations and labels.csv, each counted as not judged", disputes);
     }

@@ -79,10 +79,12 @@ impl EvalReport {
 
     fn troubles(&self) -> String {
         let unanswered = self.unanswered.iter().map(|u| (u.file_name.as_str(), u.reason.as_str()));
+        let masks = self.unusable_masks.iter().map(|u| (u.file_name.as_str(), u.reason.as_str()));
         let disputes = self.disputes.iter().map(|d| (d.file_name.as_str(), d.what.as_str()));
         let unplayed = self.clips.iter().flat_map(|clips| &clips.unplayed);
         let unplayed = unplayed.map(|u| (u.file_name.as_str(), u.reason.as_str()));
         let mut html = trouble("picture", "without an answer (counted nowhere)", unanswered.collect())
+            + &trouble("mask", "not usable (the pictures count, their areas do not)", masks.collect())
             + &trouble(
                 "dispute",
                 "between annotations and labels.csv (counted as not judged)",
