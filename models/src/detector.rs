@@ -1,11 +1,12 @@
 //! A loaded model: frames in, scored boxes out.
 
 use crate::heads::{self, Frame, Head, NeededOutput};
+use crate::heat_map::HeatMap;
 use crate::letterbox::Placement;
 use crate::manifest::{Dtype, InputSpec, Manifest, ManifestError};
 use crate::preprocess::Packer;
 use crate::runtime::Runtime;
-use crate::session::{Port, Session, SessionOptions, read_weights, sha256, shape_text};
+use crate::session::{Outputs, Port, Session, SessionOptions, read_weights, sha256, shape_text};
 use citybrain_types::{BoundingBox, Label, ModelId, NoAnswer, Score};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -316,6 +317,29 @@ impl Detector {
     /// # Errors
     /// [`DetectError`]; the frame then has no answer, which is not the same as nothing found.
     pub fn detect(&mut self, rgb: &[u8], placement: &Placement) -> Result<Vec<LabelledBox>, DetectError> {
+        self.look(rgb, placement, |head, outputs, frame| head.read(outputs, frame))
+    }
+
+    /// As [`Detector::detect`], and what the model says of every part of the picture, where its head knows that.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    pub fn detect_with_map(
+        &mut self,
+        rgb: &[u8],
+        placement: &Placement,
+    ) -> Result<(Vec<LabelledBox>, Option<HeatMap>), DetectError> {
+        self.look(rgb, placement, |head, outputs, frame| {
+            Ok((head.read(outputs, frame)?, head.map(outputs, frame)?))
+        })
+    }
+
+    fn look<T>(
+        &mut self,
+        rgb: &[u8],
+        placement: &Placement,
+        read: impl FnOnce(&dyn Head, &Outputs<'_>, &Frame<'_>) -> Result<T, DetectError>,
+    ) -> Result<T, DetectError> {
         let input = &self.manifest.input;
         let (width, height, expected) = (input.width, input.height, input.frame_bytes());
         if rgb.len() != expected {
@@ -331,7 +355,7 @@ impl Detector {
             floor: self.floor,
             placement,
         };
-        self.head.read(&outputs, &frame)
+        read(&*self.head, &outputs, &frame)
     }
 }
 

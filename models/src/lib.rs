@@ -24,6 +24,7 @@ pub mod coverage;
 pub mod detector;
 pub mod eval;
 pub mod heads;
+mod heat_map;
 pub mod inspect;
 pub mod letterbox;
 pub mod manifest;
@@ -35,6 +36,7 @@ pub mod runtime;
 pub mod session;
 
 pub use detector::{DetectError, Detector, LabelledBox, LoadError, Mismatch};
+pub use heat_map::HeatMap;
 pub use letterbox::{Content, Placement};
 pub use manifest::{Color, Dtype, InputSpec, Layout, Manifest, ManifestError, Resize};
 pub use picture::{PictureError, RESIZE_FILTER};

@@ -250,7 +250,7 @@ impl LookStages {
     }
 }
 
-fn load(
+pub(crate) fn load(
     city: &City,
     workers: usize,
     runtime: &Runtime,
@@ -279,12 +279,12 @@ fn load_one(model: &Model, runtime: &Runtime, session: SessionOptions) -> Result
     }
 }
 
-fn labels_of(sets: &[ModelSet]) -> Vec<ModelLabels> {
+pub(crate) fn labels_of(sets: &[ModelSet]) -> Vec<ModelLabels> {
     let detectors = sets.first().map(|set| &set.detectors).into_iter().flatten();
     detectors.map(|d| ModelLabels { id: d.model_id().clone(), labels: d.labels().to_vec() }).collect()
 }
 
-fn limits_of(city: &City) -> Limits {
+pub(crate) fn limits_of(city: &City) -> Limits {
     Limits { stall_after: city.pipeline.stall_after, connect_timeout: city.pipeline.connect_timeout }
 }
 

@@ -20,6 +20,7 @@ mod tests;
 pub use fixed::MicroNats;
 pub use places::MAX_TRACKS;
 pub use policy::{centre_distance, same_place};
+pub use stage::Focus;
 pub(crate) use stage::{EvidenceStage, run};
 
 use citybrain_ingest_config::City;

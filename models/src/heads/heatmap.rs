@@ -14,6 +14,7 @@
 use super::multilabel::image_scores;
 use super::{Frame, Head, NeededOutput, cell_size, score};
 use crate::detector::{DetectError, LabelledBox};
+use crate::heat_map::HeatMap;
 use crate::letterbox::Placement;
 use crate::manifest::reader::Table;
 use crate::nms::keep_surest;
@@ -102,6 +103,12 @@ impl Head for HeatmapSpec {
             }
         }
         Ok(found)
+    }
+
+    fn map(&self, outputs: &Outputs<'_>, frame: &Frame<'_>) -> Result<Option<HeatMap>, DetectError> {
+        let (grids, columns, rows) = self.grids(outputs, frame.labels.len())?;
+        let cells = grids.flatten().copied().collect();
+        Ok(Some(HeatMap::new(columns, rows, cells, *frame.placement)))
     }
 }
 

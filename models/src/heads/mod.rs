@@ -8,6 +8,7 @@ mod heatmap;
 mod multilabel;
 
 use crate::detector::{DetectError, LabelledBox};
+use crate::heat_map::HeatMap;
 use crate::letterbox::Placement;
 use crate::manifest::Manifest;
 use crate::manifest::reader::Table;
@@ -79,6 +80,11 @@ pub(crate) struct Frame<'f> {
 /// Turns the outputs of one run into boxes, none below the frame's floor.
 pub(crate) trait Head: Send + std::fmt::Debug {
     fn read(&self, outputs: &Outputs<'_>, frame: &Frame<'_>) -> Result<Vec<LabelledBox>, DetectError>;
+
+    /// What it says of every part of the picture; `None` where a head knows boxes or whole pictures only.
+    fn map(&self, _outputs: &Outputs<'_>, _frame: &Frame<'_>) -> Result<Option<HeatMap>, DetectError> {
+        Ok(None)
+    }
 }
 
 /// A manifest's head and the outputs it needs.

@@ -1,6 +1,8 @@
 //! What several test files need. The real ONNX Runtime runs; `./x install` puts it where it is found.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod pictures;
+
 use citybrain_models::{Detector, LoadError, Runtime, SessionOptions};
 use std::path::PathBuf;
 

@@ -84,11 +84,16 @@ impl Worker {
     /// Works until the schedule is closed.
     pub fn run(mut self) {
         while let Some(work) = self.schedule.next() {
-            match work {
-                Work::Look(look) => self.look(look),
-                Work::Silent(silences) => {
-                    silences.into_iter().for_each(|silence| self.report_silence(&silence, None))
-                }
+            self.work(work);
+        }
+    }
+
+    /// Does one piece of work.
+    pub fn work(&mut self, work: Work) {
+        match work {
+            Work::Look(look) => self.look(look),
+            Work::Silent(silences) => {
+                silences.into_iter().for_each(|silence| self.report_silence(&silence, None))
             }
         }
     }
