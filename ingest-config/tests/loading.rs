@@ -246,7 +246,7 @@ fn cameras_on_the_command_line_make_a_city_without_a_file() {
         "v4l2:///dev/video0",
     ]
     .map(str::to_owned);
-    let model = Model { dir: "models/eyes".into(), id: None };
+    let model = Model::of("models/eyes".into());
     let city = City::for_cameras(&addresses, folder.path(), vec![model]).unwrap();
     let ids: Vec<&str> = city.cameras.keys().map(CameraId::as_str).collect();
     assert_eq!(ids, ["192.0.2.7", "192.0.2.7-2", "2001-db8--1", "Main-Street", "video0"]);

@@ -39,7 +39,7 @@ fn look(model: usize, kind: &str, interval_secs: f64) -> ModelLook {
 }
 
 fn plan(camera: &str, looks: Vec<ModelLook>) -> Arc<CameraPlan> {
-    Arc::new(CameraPlan { camera: id(camera), generation: 0, looks, ignore: vec![] })
+    Arc::new(CameraPlan { camera: id(camera), generation: 0, looks, cascades: vec![], ignore: vec![] })
 }
 
 fn agenda(plans: Vec<Arc<CameraPlan>>) -> Agenda {

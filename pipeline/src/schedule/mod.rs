@@ -10,9 +10,9 @@ mod entry;
 pub mod mailbox;
 pub mod plan;
 
-pub use agenda::{Limits, Look, LookResult, Sight, Silence, Ticket};
+pub use agenda::{Limits, Look, LookResult, MAX_REGIONS, Sight, Silence, Ticket};
 pub use mailbox::{DropReason, Mailbox, Mailboxes, Put};
-pub use plan::{CameraPlan, KindRule, ModelLabels, ModelLook};
+pub use plan::{CameraPlan, CascadeLook, KindRule, ModelLabels, ModelLook};
 
 use crate::metrics::DropCounters;
 use crate::picture::Picture;
@@ -113,6 +113,12 @@ impl Schedule {
             let waited = self.wake.wait_timeout(agenda, wait.max(Duration::from_millis(1)));
             agenda = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Whether an entry of the plan's `cascades` may be asked in this look; it counts as asked from here on.
+    #[must_use]
+    pub fn ask(&self, ticket: &Ticket, cascade: usize) -> bool {
+        self.lock().ask(ticket, cascade, self.clock.now())
     }
 
     /// A look has ended; gives back what must be reported where nothing could be seen.
