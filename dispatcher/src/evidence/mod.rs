@@ -17,6 +17,8 @@ mod stage;
 mod track;
 
 #[cfg(test)]
+mod opinion_tests;
+#[cfg(test)]
 mod tests;
 
 pub use fixed::MicroNats;

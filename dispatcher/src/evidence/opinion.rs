@@ -76,6 +76,11 @@ impl LaidBy {
         self.0.drain(..surplus);
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The answers that a frame has asked for, the last word last.
     pub(super) fn take(&mut self, sequence: u64) -> Vec<Opinion> {
         self.0.extract_if(.., |opinion| opinion.asked_by == sequence).collect()

@@ -272,6 +272,64 @@ mod tests {
         }
     }
 
+    /// A picture in which every sample is another than its neighbours.
+    fn uneven(width: u32, height: u32) -> Yuv420 {
+        let plane = |width: u32, height: u32, step: u32| -> Vec<u8> {
+            (0..width * height).map(|n| (16 + (n * step + n / width * 31) % 200) as u8).collect()
+        };
+        let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
+        Yuv420 {
+            width,
+            height,
+            y: plane(width, height, 7),
+            u: plane(half_width, half_height, 11),
+            v: plane(half_width, half_height, 13),
+            full_range: false,
+        }
+    }
+
+    fn cut(plane: &[u8], stride: u32, [left, top, width, height]: [u32; 4]) -> Vec<u8> {
+        let row = |y: u32| &plane[(y * stride + left) as usize..][..width as usize];
+        (top..top + height).flat_map(row).copied().collect()
+    }
+
+    #[test]
+    fn a_part_is_rendered_as_if_it_were_a_picture_of_its_own() {
+        let whole = uneven(99, 61);
+        let parts: [(u32, u32, u32, u32); 4] =
+            [(0, 0, 99, 61), (8, 4, 40, 24), (60, 40, 39, 21), (4, 60, 7, 1)];
+        for (left, top, width, height) in parts {
+            let of_half = [left / 2, top / 2, width.div_ceil(2), height.div_ceil(2)];
+            let alone = Yuv420 {
+                width,
+                height,
+                y: cut(&whole.y, 99, [left, top, width, height]),
+                u: cut(&whole.u, 50, of_half),
+                v: cut(&whole.v, 50, of_half),
+                full_range: false,
+            };
+            let area = Area { canvas: (40, 32), left: 4, top: 0, width: 32, height: 32 };
+            let (mut expected, mut got) = (Vec::new(), Vec::new());
+            let alone = Frame::from_yuv420(alone).unwrap();
+            Scaler::default().render(&alone, area, [114; 3], &mut expected).unwrap();
+            let part = Part { left, top, width, height };
+            let frame = Frame::from_yuv420(whole.clone()).unwrap();
+            Scaler::default().render_part(&frame, part, area, [114; 3], &mut got).unwrap();
+            assert_eq!(got, expected, "{part:?}");
+        }
+    }
+
+    #[test]
+    fn a_part_outside_the_picture_is_refused() {
+        let frame = flat(16, 16, [16, 128, 128], false);
+        let area = Area { canvas: (8, 8), left: 0, top: 0, width: 8, height: 8 };
+        for (left, top, width, height) in [(1, 0, 16, 4), (0, 0, 0, 4), (u32::MAX, 0, 2, 2), (0, 16, 4, 1)] {
+            let part = Part { left, top, width, height };
+            let rendered = Scaler::default().render_part(&frame, part, area, [0; 3], &mut Vec::new());
+            assert!(rendered.is_err(), "{part:?}");
+        }
+    }
+
     #[test]
     fn an_area_outside_its_canvas_is_refused() {
         let frame = flat(16, 16, [16, 128, 128], false);

@@ -5,6 +5,7 @@
 
 pub mod cascade;
 mod further;
+mod report;
 pub mod rules;
 mod worker;
 

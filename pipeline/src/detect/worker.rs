@@ -6,14 +6,11 @@ use crate::camera_board::CameraBoard;
 use crate::decode::{Area, DecodeError, Frame, Part, Scaler, open_picture};
 use crate::metrics::{PipelineMetrics, Stage};
 use crate::picture::Picture;
-use crate::publish::{Outbox, Outgoing};
-use crate::schedule::{Look, LookResult, ModelLook, Schedule, Silence, Ticket, Work};
-use crate::snapshot::{Darkroom, Kept, Seen, SnapshotKeeper};
+use crate::publish::Outbox;
+use crate::schedule::{Look, LookResult, ModelLook, Schedule, Ticket, Work};
+use crate::snapshot::{Darkroom, Seen, SnapshotKeeper};
 use citybrain_models::{DetectError, Detector, LabelledBox, Placement};
-use citybrain_types::{
-    Asked, BoundingBox, CameraId, Clock, FrameDetections, FrameOutcome, ModelId, NoAnswer, NotSeen,
-    StageTimes, Timestamp,
-};
+use citybrain_types::{BoundingBox, CameraId, Clock, FrameOutcome, ModelId, NoAnswer, StageTimes, Timestamp};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -62,16 +59,16 @@ pub struct Workbench {
     scaler: Scaler,
     rgb: Vec<u8>,
     rendered: Option<(Part, Area, u8)>,
-    darkroom: Darkroom,
+    pub(super) darkroom: Darkroom,
     last_log: Option<Instant>,
 }
 
 /// What is known of a picture before it is decoded.
 #[derive(Debug, Clone, Copy)]
-struct Moments {
-    captured_at: Timestamp,
-    received_at: Timestamp,
-    scheduled_at: Timestamp,
+pub(super) struct Moments {
+    pub(super) captured_at: Timestamp,
+    pub(super) received_at: Timestamp,
+    pub(super) scheduled_at: Timestamp,
 }
 
 /// One model's answer.
@@ -207,123 +204,6 @@ impl Worker {
         };
         Ok(Answer::new(look, outcome, findings, [decoded_at, detected_at]))
     }
-
-    /// Keeps pictures where they are due and hands the answers on.
-    fn report(
-        &mut self,
-        ticket: &Ticket,
-        seen: Seen<'_>,
-        moments: Moments,
-        answers: Vec<Answer>,
-        ages: &[Option<Duration>],
-    ) {
-        let analysed = answers.iter().any(|answer| answer.outcome == FrameOutcome::Analysed);
-        let shown: Vec<_> = answers.iter().flat_map(|answer| &answer.findings.hits).cloned().collect();
-        let kept = if shown.is_empty() {
-            Kept::NotDue
-        } else {
-            self.keeper.hit(seen, &shown, &mut self.bench.darkroom)
-        };
-        let quiet = answers.iter().all(|a| a.outcome == FrameOutcome::Analysed && a.findings.quiet);
-        // Before a hit a doubtful picture is better than none.
-        if analysed && (quiet || (shown.is_empty() && self.keeper.lacks_quiet(seen.camera))) {
-            self.keeper.quiet(seen, &mut self.bench.darkroom);
-        }
-        let latest = if analysed { self.keeper.latest(seen, &shown, &mut self.bench.darkroom) } else { None };
-        if analysed {
-            self.board.looked(seen.camera, seen.captured_at, latest);
-        }
-        let sequences =
-            Sequences { first: ticket.first_sequence, turns: ticket.due.len(), all: answers.len() };
-        let mut frames: Vec<(u64, Outgoing)> = Vec::with_capacity(answers.len());
-        for (index, answer) in answers.into_iter().enumerate() {
-            let look = match ticket.due.get(index) {
-                Some(&due) => {
-                    let look = &ticket.plan.looks[due];
-                    self.count(look, answer.outcome, ages.get(index).copied().flatten());
-                    look
-                }
-                None => match ticket.plan.cascades.iter().find(|c| c.look.model == answer.model) {
-                    Some(cascade) => &cascade.look,
-                    None => continue,
-                },
-            };
-            let (snapshots, snapshot_lost) = match &kept {
-                Kept::Saved { snapshots, lost } if !answer.findings.hits.is_empty() => {
-                    (snapshots.clone(), *lost)
-                }
-                _ => (None, false),
-            };
-            let sequence = sequences.of(index);
-            let frame = FrameDetections {
-                camera: seen.camera.clone(),
-                sequence,
-                captured_at: moments.captured_at,
-                model: look.model_id.clone(),
-                outcome: answer.outcome,
-                asked: answer.asked.map(|(by, region)| Asked { by: sequences.of(by), region }),
-                looked_for: look.looked_for(),
-                detections: answer.findings.detections,
-                snapshots,
-                snapshot_lost,
-                stages: moments.stages(answer.decoded_at, answer.detected_at),
-            };
-            frames.push((sequence, Outgoing { frame, urgent: answer.findings.urgent }));
-        }
-        frames.sort_by_key(|(sequence, _)| *sequence);
-        frames.into_iter().for_each(|(_, outgoing)| self.outbox.send(outgoing));
-    }
-
-    fn report_panic(&self, ticket: &Ticket, moments: Moments, ages: &[Option<Duration>]) {
-        let outcome = FrameOutcome::NoAnswer(NoAnswer::RuntimeError);
-        let now = self.clock.now();
-        for ((&due, sequence), age) in ticket.due.iter().zip(ticket.first_sequence..).zip(ages) {
-            let look = &ticket.plan.looks[due];
-            self.count(look, outcome, *age);
-            let frame = without_detections(&ticket.plan.camera, look, sequence, moments.captured_at, outcome);
-            let frame = FrameDetections { stages: moments.stages(now, now), ..frame };
-            self.outbox.send(Outgoing { frame, urgent: false });
-        }
-    }
-
-    fn report_silence(&self, silence: &Silence, moments: Option<Moments>) {
-        let look = &silence.plan.looks[silence.look];
-        let outcome = FrameOutcome::NotSeen(silence.reason);
-        self.count(look, outcome, None);
-        let at = silence.at;
-        let none = Moments { captured_at: at, received_at: at, scheduled_at: at };
-        let moments = moments.filter(|_| silence.reason == NotSeen::Undecodable).unwrap_or(none);
-        let frame =
-            without_detections(&silence.plan.camera, look, silence.sequence, moments.captured_at, outcome);
-        let frame = FrameDetections { stages: moments.stages(at, at), ..frame };
-        self.outbox.send(Outgoing { frame, urgent: false });
-    }
-
-    fn count(&self, look: &ModelLook, outcome: FrameOutcome, age: Option<Duration>) {
-        look.kinds.iter().for_each(|rule| self.metrics.look(&rule.kind, outcome, age));
-    }
-}
-
-fn without_detections(
-    camera: &CameraId,
-    look: &ModelLook,
-    sequence: u64,
-    captured_at: Timestamp,
-    outcome: FrameOutcome,
-) -> FrameDetections {
-    FrameDetections {
-        camera: camera.clone(),
-        sequence,
-        captured_at,
-        model: look.model_id.clone(),
-        outcome,
-        asked: None,
-        looked_for: look.looked_for(),
-        detections: Vec::new(),
-        snapshots: None,
-        snapshot_lost: false,
-        stages: StageTimes::default(),
-    }
 }
 
 /// Boxes of a part of the picture as boxes of the picture.
@@ -336,23 +216,6 @@ fn in_picture(boxes: Vec<LabelledBox>, part: Part, size: (u32, u32)) -> Vec<Labe
     boxes.into_iter().filter_map(mapped).collect()
 }
 
-/// The numbers of a look's answers: what was asked for comes before what asked for it, so that a reader of the log has
-/// an answer at hand when it comes to the question.
-#[derive(Debug, Clone, Copy)]
-struct Sequences {
-    first: u64,
-    /// Answers of models that were asked in their turn; they lead the list.
-    turns: usize,
-    all: usize,
-}
-
-impl Sequences {
-    const fn of(self, answer: usize) -> u64 {
-        let place = if answer < self.turns { self.all - self.turns + answer } else { self.all - 1 - answer };
-        self.first + place as u64
-    }
-}
-
 impl Answer {
     fn new(look: &ModelLook, outcome: FrameOutcome, findings: Findings, at: [Timestamp; 2]) -> Self {
         let [decoded_at, detected_at] = at;
@@ -361,7 +224,7 @@ impl Answer {
 }
 
 impl Moments {
-    const fn stages(self, decoded_at: Timestamp, detected_at: Timestamp) -> StageTimes {
+    pub(super) const fn stages(self, decoded_at: Timestamp, detected_at: Timestamp) -> StageTimes {
         StageTimes { received_at: self.received_at, scheduled_at: self.scheduled_at, decoded_at, detected_at }
     }
 }
