@@ -38,11 +38,11 @@ fn doubtful(n: u64) -> FrameDetections {
 /// What is said of the sight that opens last.
 fn last_sight(judged: &[Judged]) -> &super::Sight {
     let sightings = judged.iter().flat_map(|judged| &judged.look.sightings);
-    let sights = sightings.filter_map(|sighting| match sighting {
+    let mut sights = sightings.filter_map(|sighting| match sighting {
         Sighting::Opened(sight) | Sighting::Seen(sight) => Some(sight),
         _ => None,
     });
-    sights.last().unwrap_or_else(|| panic!("nothing was seen: {judged:?}"))
+    sights.next_back().unwrap_or_else(|| panic!("nothing was seen: {judged:?}"))
 }
 
 #[test]
