@@ -1,13 +1,10 @@
 //! Where the shipped models lie.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use std::path::{Path, PathBuf};
 
 /// Environment variable that names the folder of shipped models.
 const MODELS_VARIABLE: &str = "CITYBRAIN_MODELS";
-
-/// The `purpose` of a model that looks at every picture, and of one that does not say.
-const DETECTOR: &str = "detector";
 
 /// Every model folder that ships with the program: below `$CITYBRAIN_MODELS`, `<program>/../share/citybrain/models`,
 /// or `models/zoo` in the current folder, the program's folder or one above either.
@@ -24,22 +21,6 @@ pub fn shipped_models() -> anyhow::Result<Vec<PathBuf>> {
         bail!("no folder with a model.toml in {}", zoo.display());
     }
     Ok(models)
-}
-
-/// Those of the models that look at every picture; the others are asked about what these found, or say what is around it.
-pub fn detectors(models: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut detectors = Vec::new();
-    for dir in models {
-        let path = dir.join("model.toml");
-        let text =
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let manifest: toml::Table =
-            toml::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
-        if manifest.get("purpose").and_then(toml::Value::as_str).unwrap_or(DETECTOR) == DETECTOR {
-            detectors.push(dir.clone());
-        }
-    }
-    Ok(detectors)
 }
 
 fn candidates() -> Vec<PathBuf> {

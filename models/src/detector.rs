@@ -5,8 +5,9 @@ use crate::heat_map::HeatMap;
 use crate::letterbox::Placement;
 use crate::manifest::{Dtype, InputSpec, Manifest, ManifestError};
 use crate::preprocess::Packer;
-use crate::runtime::Runtime;
+use crate::runtime::{ENVIRONMENT_VARIABLE, Runtime};
 use crate::session::{Outputs, Port, Session, SessionOptions, read_weights, sha256, shape_text};
+use citybrain_ingest_config::resolved::ExecutionProvider;
 use citybrain_types::{BoundingBox, Label, ModelId, NoAnswer, Score};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -75,6 +76,21 @@ pub enum LoadError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The loaded library cannot run anything with the provider that was asked for.
+    #[error(
+        "provider '{}' is not in the onnx runtime in use, {}: {reason}; it has {}; choose one of these, or name a library that has it in {ENVIRONMENT_VARIABLE}",
+        .provider.name(), .library.display(), names(.available)
+    )]
+    Provider {
+        /// What was asked for.
+        provider: ExecutionProvider,
+        /// The library.
+        library: PathBuf,
+        /// What the library was built with.
+        available: Vec<ExecutionProvider>,
+        /// What is the matter.
+        reason: String,
+    },
     /// The manifest and the graph do not fit; everything that does not.
     #[error("{}", lines(.path, .mismatches))]
     Mismatch {
@@ -91,6 +107,10 @@ pub enum LoadError {
         /// How.
         source: DetectError,
     },
+}
+
+fn names(providers: &[ExecutionProvider]) -> String {
+    providers.iter().map(|provider| format!("'{}'", provider.name())).collect::<Vec<_>>().join(", ")
 }
 
 fn lines(path: &Path, mismatches: &[Mismatch]) -> String {

@@ -32,13 +32,15 @@ mod nms;
 mod onnx;
 mod picture;
 mod preprocess;
+pub mod provider;
 pub mod runtime;
 pub mod session;
 
+pub use citybrain_ingest_config::resolved::{ExecutionProvider, Precision};
 pub use detector::{DetectError, Detector, LabelledBox, LoadError, Mismatch};
 pub use heat_map::HeatMap;
 pub use letterbox::{Content, Placement};
 pub use manifest::{Color, Dtype, InputSpec, Layout, Manifest, ManifestError, Resize};
 pub use picture::{PictureError, RESIZE_FILTER};
 pub use runtime::{Runtime, RuntimeError};
-pub use session::{ExecutionProvider, SessionOptions};
+pub use session::SessionOptions;

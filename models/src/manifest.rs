@@ -6,6 +6,7 @@
 //! | `name`, `version` | together the model's id, `name-version` |
 //! | `file`, `sha256` | the ONNX file beside the manifest (a plain file name) and its checksum in lower-case hex |
 //! | `license` | SPDX identifier of the weights |
+//! | `purpose` | what it is for: `detector` (when left out), `verifier`, `context` |
 //! | `labels` | in the order of the graph's outputs |
 //! | `[input]` `name`, `layout` (`nhwc`, `nchw`), `dtype` (`u8`, `f32`), `width`, `height`, `color` (`rgb`, `bgr`) | the graph's one input |
 //! | `[input]` `resize` (`letterbox`, `stretch`), `pad` (letterbox only, `0..=255`) | how a picture is put into it |
@@ -47,6 +48,8 @@ pub struct Manifest {
     pub sha256: String,
     /// SPDX identifier of the weights' licence.
     pub license: String,
+    /// What it is for, where a city names no models itself.
+    pub purpose: Purpose,
     /// In the order of the graph's outputs; never empty.
     pub labels: Vec<Label>,
     /// The graph's input.
@@ -59,6 +62,18 @@ pub struct Manifest {
     pub training_data: Vec<TrainingData>,
     /// Measured accuracy by label.
     pub accuracy: BTreeMap<Label, Accuracy>,
+}
+
+/// What a shipped model is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Purpose {
+    /// Looks at every camera in its turn.
+    #[default]
+    Detector,
+    /// Has the last word on what a detector found, and is asked only then.
+    Verifier,
+    /// Tells what else is in a picture; used where a city names it.
+    Context,
 }
 
 /// One source of training pictures.
@@ -135,6 +150,7 @@ fn manifest(mut root: Table<'_>) -> Option<Manifest> {
     let file = file_name(&mut root);
     let sha256 = checksum(&mut root);
     let license = root.string("license");
+    let purpose = purpose(&mut root);
     let labels = labels(&mut root);
     let input = root.table("input").and_then(input::read);
     let head = root.table("head").and_then(HeadSpec::read);
@@ -151,6 +167,7 @@ fn manifest(mut root: Table<'_>) -> Option<Manifest> {
         file: file?,
         sha256: sha256?,
         license: license?,
+        purpose: purpose?,
         labels: labels?,
         input: input?,
         head: head?,
@@ -158,6 +175,12 @@ fn manifest(mut root: Table<'_>) -> Option<Manifest> {
         training_data: training_data?,
         accuracy: accuracy?,
     })
+}
+
+fn purpose(root: &mut Table<'_>) -> Option<Purpose> {
+    let choices =
+        [("detector", Purpose::Detector), ("verifier", Purpose::Verifier), ("context", Purpose::Context)];
+    root.choice_or("purpose", &choices, Purpose::default())
 }
 
 fn model_id(root: &mut Table<'_>) -> Option<ModelId> {

@@ -2,23 +2,16 @@
 
 use crate::detector::{DetectError, LoadError};
 use crate::onnx;
+use crate::provider;
 use crate::runtime::{Runtime, hex};
+use citybrain_ingest_config::resolved::{ExecutionProvider, Precision};
 use ort::session::SessionOutputs;
-use ort::session::builder::GraphOptimizationLevel;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
-
-/// What runs the graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum ExecutionProvider {
-    /// ONNX Runtime's own kernels on the processor.
-    #[default]
-    Cpu,
-}
 
 /// How a session is opened. The defaults are what was measured to pay on a CPU: one thread, no spinning, all graph
 /// optimisations, and one session per core.
@@ -26,6 +19,8 @@ pub enum ExecutionProvider {
 pub struct SessionOptions {
     /// What runs the graph.
     pub provider: ExecutionProvider,
+    /// The numbers OpenVINO computes in; it decides itself when none are given. Told to no other provider.
+    pub precision: Option<Precision>,
     /// Threads inside one operator. One session per core with one thread each beats fewer sessions with more.
     pub threads: usize,
     /// Largest ONNX file loaded.
@@ -34,7 +29,12 @@ pub struct SessionOptions {
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        Self { provider: ExecutionProvider::Cpu, threads: 1, max_file_bytes: 512 * 1024 * 1024 }
+        Self {
+            provider: ExecutionProvider::Cpu,
+            precision: None,
+            threads: 1,
+            max_file_bytes: 512 * 1024 * 1024,
+        }
     }
 }
 
@@ -153,8 +153,11 @@ impl Session {
                 return Err(LoadError::NotOnnx { path: path.to_owned(), reason });
             }
         }
-        let inner = build(bytes, runtime, options)
-            .map_err(|error| LoadError::NotOnnx { path: path.to_owned(), reason: error.to_string() })?;
+        let refused =
+            |error: ort::Error| LoadError::NotOnnx { path: path.to_owned(), reason: error.to_string() };
+        let builder = builder(runtime, options).map_err(refused)?;
+        let mut builder = provider::register(builder, runtime, options)?;
+        let inner = builder.commit_from_memory(bytes).map_err(refused)?;
         Ok(Self { inner })
     }
 
@@ -183,17 +186,14 @@ impl Session {
     }
 }
 
-fn build(bytes: &[u8], runtime: &Runtime, options: SessionOptions) -> ort::Result<ort::session::Session> {
-    // The CPU provider is what ONNX Runtime falls back to; others are appended here when they come.
-    let ExecutionProvider::Cpu = options.provider;
-    ort::session::Session::builder(runtime.environment())?
+fn builder(runtime: &Runtime, options: SessionOptions) -> ort::Result<SessionBuilder> {
+    Ok(ort::session::Session::builder(runtime.environment())?
         .with_intra_threads(options.threads.max(1))?
         .with_inter_threads(1)?
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?
         .with_optimization_level(GraphOptimizationLevel::All)?
-        .with_log_level(ort::logging::LogLevel::Warning)?
-        .commit_from_memory(bytes)
+        .with_log_level(ort::logging::LogLevel::Warning)?)
 }
 
 /// Outputs of one run, read in place.

@@ -54,7 +54,7 @@ impl Replay {
         folder: &Path,
     ) -> Result<Self, StartError> {
         let sets = load(city, 1, runtime, session, 0)?;
-        let labels = labels_of(&sets);
+        let labels = labels_of(city, &sets)?;
         let clock = ManualClock::starting_at(start);
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let mut registry = Registry::default();

@@ -219,10 +219,9 @@ fn city(street: &SimulatedStreet, data: &Path) -> City {
         },
         cameras: cameras.collect(),
         kinds,
-        models: vec![Model {
-            dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/fixtures/color_classifier"),
-            id: None,
-        }],
+        models: vec![Model::of(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/fixtures/color_classifier"),
+        )],
         departments: BTreeMap::new(),
         routes: Vec::new(),
         destinations: BTreeMap::new(),

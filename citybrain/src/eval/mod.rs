@@ -3,7 +3,7 @@
 mod clips;
 
 use crate::cli::EvalArgs;
-use crate::zoo;
+use crate::lineup;
 use anyhow::Context;
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::Model;
@@ -50,15 +50,16 @@ pub fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn models(args: &EvalArgs) -> anyhow::Result<Models> {
-    let in_turn = |dir: &PathBuf| Model { dir: dir.clone(), id: None };
+    let in_turn = |dir: &PathBuf| Model::of(dir.clone());
     if !args.model.is_empty() {
         return Ok(Models {
             detectors: args.model.clone(),
             system: args.model.iter().map(in_turn).collect(),
         });
     }
-    let shipped = zoo::shipped_models()?;
-    Ok(Models { detectors: zoo::detectors(&shipped)?, system: shipped.iter().map(in_turn).collect() })
+    let system = lineup::shipped()?;
+    let detectors = system.iter().filter(|model| model.cascade().is_none()).map(|model| model.dir.clone());
+    Ok(Models { detectors: detectors.collect(), system })
 }
 
 fn look_at_pictures(args: &EvalArgs, models: &Models, runtime: &Runtime) -> anyhow::Result<Evaluation> {

@@ -157,6 +157,11 @@ impl<'t> Table<'t> {
         chosen
     }
 
+    /// Like [`Self::choice`], with a default for a key that is not there.
+    pub(crate) fn choice_or<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], default: T) -> Option<T> {
+        if self.value(key).is_none() { Some(default) } else { self.choice(key, choices) }
+    }
+
     pub(crate) fn table(&mut self, key: &str) -> Option<Table<'t>> {
         self.required(key)?;
         self.optional_table(key)

@@ -10,9 +10,9 @@ mod entry;
 pub mod mailbox;
 pub mod plan;
 
-pub use agenda::{Limits, Look, LookResult, Sight, Silence, Ticket};
+pub use agenda::{Limits, Look, LookResult, MAX_REGIONS, Sight, Silence, Ticket};
 pub use mailbox::{DropReason, Mailbox, Mailboxes, Put};
-pub use plan::{CameraPlan, KindRule, ModelLabels, ModelLook};
+pub use plan::{CameraPlan, CascadeLook, KindRule, ModelLabels, ModelLook};
 
 use crate::metrics::DropCounters;
 use crate::picture::Picture;
@@ -123,6 +123,12 @@ impl Schedule {
         let (work, expired) = agenda.next(self.clock.now(), &*self.sight);
         self.drops.count(DropReason::Expired, expired);
         (work, agenda.next_timer())
+    }
+
+    /// Whether an entry of the plan's `cascades` may be asked in this look; it counts as asked from here on.
+    #[must_use]
+    pub fn ask(&self, ticket: &Ticket, cascade: usize) -> bool {
+        self.lock().ask(ticket, cascade, self.clock.now())
     }
 
     /// A look has ended; gives back what must be reported where nothing could be seen.
