@@ -1,6 +1,6 @@
 //! A loaded model: frames in, scored boxes out.
 
-use crate::heads::{self, Frame, Head, NeededOutput};
+use crate::heads::{self, ExtraInput, Frame, Head, NeededOutput, Needs, Unfit};
 use crate::letterbox::Placement;
 use crate::manifest::{Dtype, InputSpec, Manifest, ManifestError};
 use crate::preprocess::Packer;
@@ -99,16 +99,20 @@ fn lines(path: &Path, mismatches: &[Mismatch]) -> String {
 /// One claim of a manifest that its graph does not keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mismatch {
-    /// The graph does not have exactly one input.
-    InputCount {
-        /// Names of its inputs.
-        found: Vec<String>,
-    },
-    /// The graph's input has another name.
-    InputName {
+    /// The graph has no input of that name.
+    InputMissing {
+        /// Key of the manifest.
+        key: String,
         /// As the manifest says.
         claimed: String,
-        /// As it is.
+        /// Names of the graph's inputs.
+        found: Vec<String>,
+    },
+    /// The graph wants an input that the manifest does not speak of.
+    InputUnfed {
+        /// Its name.
+        name: String,
+        /// Type and shape.
         found: String,
     },
     /// The input has another type or shape.
@@ -129,13 +133,13 @@ pub enum Mismatch {
         /// Names of the graph's outputs.
         found: Vec<String>,
     },
-    /// The number of labels is not the output's.
+    /// The number of classes is not the output's.
     LabelCount {
         /// The output.
         output: String,
-        /// Labels of the manifest.
+        /// Classes the manifest speaks of.
         claimed: usize,
-        /// Labels of the output.
+        /// Classes of the output.
         found: i64,
     },
     /// An output has another type or shape.
@@ -152,11 +156,15 @@ pub enum Mismatch {
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InputCount { found } => {
-                write!(f, "a model has one input, the graph has {}: {}", found.len(), found.join(", "))
+            Self::InputMissing { key, claimed, found } => {
+                write!(f, "model.toml says {key} is '{claimed}', the graph has {}", found.join(", "))
             }
-            Self::InputName { claimed, found } => {
-                write!(f, "model.toml says the input is '{claimed}', the graph has '{found}'")
+            Self::InputUnfed { name, found } => {
+                write!(
+                    f,
+                    "the graph also wants input '{name}' {found}, which model.toml does not speak of; \
+                     name it in [head] where the head has a key for it, or export without it"
+                )
             }
             Self::Input { name, claimed, found } => {
                 write!(f, "model.toml says input '{name}' is {claimed}, the graph has {found}")
@@ -165,7 +173,11 @@ impl fmt::Display for Mismatch {
                 write!(f, "model.toml says head.{key} is '{claimed}', the graph has {}", found.join(", "))
             }
             Self::LabelCount { output, claimed, found } => {
-                write!(f, "model.toml has {claimed} labels, output '{output}' of the graph has {found}")
+                write!(
+                    f,
+                    "model.toml speaks of {claimed} classes, output '{output}' of the graph has {found}; \
+                     name each in labels (\"\" leaves one out), or choose some with [head.classes]"
+                )
             }
             Self::Output { name, needed, found } => {
                 write!(f, "the head needs output '{name}' as {needed}, the graph has {found}")
@@ -208,6 +220,24 @@ pub enum DetectError {
         /// What came.
         found: String,
     },
+    /// An output holds NaN or an infinity.
+    #[error("output '{output}' holds {value}")]
+    NotFinite {
+        /// Its name.
+        output: String,
+        /// The number.
+        value: f32,
+    },
+    /// An output holds the number of a class that the model has not.
+    #[error("output '{output}' tells class {class}, the manifest speaks of {classes}")]
+    UnknownClass {
+        /// Its name.
+        output: String,
+        /// The number.
+        class: i64,
+        /// Classes of the manifest.
+        classes: usize,
+    },
     /// An output holds NaN or a number outside `0..=1`.
     #[error("output '{output}' holds {value} for label '{label}', which is no probability")]
     NotAProbability {
@@ -226,7 +256,10 @@ impl DetectError {
     pub const fn no_answer(&self) -> NoAnswer {
         match self {
             Self::FrameSize { .. } | Self::PlacementSize { .. } | Self::Runtime(_) => NoAnswer::RuntimeError,
-            Self::OutputShape { .. } | Self::NotAProbability { .. } => NoAnswer::InvalidOutput,
+            Self::OutputShape { .. }
+            | Self::NotFinite { .. }
+            | Self::UnknownClass { .. }
+            | Self::NotAProbability { .. } => NoAnswer::InvalidOutput,
         }
     }
 }
@@ -238,6 +271,7 @@ pub struct Detector {
     session: Session,
     packer: Packer,
     head: Box<dyn Head>,
+    extras: Vec<ExtraInput>,
     floor: f32,
 }
 
@@ -255,13 +289,14 @@ impl Detector {
             return Err(LoadError::Checksum { path, expected: manifest.sha256, found });
         }
         let session = Session::open(&path, &bytes, runtime, options)?;
-        let (head, needed) = heads::build(&manifest);
-        let mismatches = mismatches(&manifest, &needed, &session);
+        let (head, needs) = heads::build(&manifest);
+        let mismatches = mismatches(&manifest, &needs, &session);
         if !mismatches.is_empty() {
             return Err(LoadError::Mismatch { path, mismatches });
         }
         let packer = Packer::new(&manifest.input);
-        let mut detector = Self { manifest, session, packer, head, floor: DEFAULT_FLOOR };
+        let extras = needs.inputs;
+        let mut detector = Self { manifest, session, packer, head, extras, floor: DEFAULT_FLOOR };
         detector.first_run().map_err(|source| LoadError::FirstRun { path, source })?;
         Ok(detector)
     }
@@ -324,9 +359,11 @@ impl Detector {
         if placement.input() != (width, height) {
             return Err(DetectError::PlacementSize { expected: (width, height), found: placement.input() });
         }
-        let outputs = self.session.run(input.shape(), &self.packer.pack(rgb))?;
+        let packed = self.packer.pack(rgb);
+        let outputs = self.session.run(&input.name, input.shape(), &packed, &self.extras)?;
         let frame = Frame {
             labels: &self.manifest.labels,
+            classes: &self.manifest.classes,
             thresholds: &self.manifest.thresholds,
             floor: self.floor,
             placement,
@@ -336,49 +373,68 @@ impl Detector {
 }
 
 /// Every claim of the manifest that the graph does not keep.
-fn mismatches(manifest: &Manifest, needed: &[NeededOutput], session: &Session) -> Vec<Mismatch> {
-    let mut mismatches: Vec<Mismatch> =
-        input_mismatch(&manifest.input, &session.inputs()).into_iter().collect();
-    let outputs = session.outputs();
-    mismatches
-        .extend(needed.iter().filter_map(|need| output_mismatch(need, manifest.labels.len(), &outputs)));
+fn mismatches(manifest: &Manifest, needs: &Needs, session: &Session) -> Vec<Mismatch> {
+    let (inputs, outputs) = (session.inputs(), session.outputs());
+    let mut mismatches: Vec<Mismatch> = picture_mismatch(&manifest.input, &inputs).into_iter().collect();
+    mismatches.extend(needs.inputs.iter().filter_map(|extra| extra_mismatch(extra, &inputs)));
+    // A picture's input under another name is one mistake, not two.
+    if mismatches.is_empty() {
+        let fed = |port: &&Port| {
+            port.name == manifest.input.name || needs.inputs.iter().any(|extra| extra.name == port.name)
+        };
+        mismatches.extend(
+            inputs
+                .iter()
+                .filter(|port| !fed(port))
+                .map(|port| Mismatch::InputUnfed { name: port.name.clone(), found: port.to_string() }),
+        );
+    }
+    mismatches.extend(needs.outputs.iter().filter_map(|need| output_mismatch(need, manifest, &outputs)));
     mismatches
 }
 
-fn input_mismatch(input: &InputSpec, inputs: &[Port]) -> Option<Mismatch> {
-    let [port] = inputs else {
-        return Some(Mismatch::InputCount { found: inputs.iter().map(|port| port.name.clone()).collect() });
-    };
-    if port.name != input.name {
-        return Some(Mismatch::InputName { claimed: input.name.clone(), found: port.name.clone() });
-    }
+fn quoted(ports: &[Port]) -> Vec<String> {
+    ports.iter().map(|port| format!("'{}'", port.name)).collect()
+}
+
+fn picture_mismatch(input: &InputSpec, inputs: &[Port]) -> Option<Mismatch> {
     let dtype = match input.dtype {
         Dtype::U8 => "uint8",
         Dtype::F32 => "float32",
     };
-    let claimed = format!("{dtype} {}", shape_text(&input.shape()));
-    (!port.fits(dtype, &input.shape())).then(|| Mismatch::Input {
-        name: port.name.clone(),
+    input_mismatch("the input", &input.name, dtype, &input.shape(), inputs)
+}
+
+fn extra_mismatch(extra: &ExtraInput, inputs: &[Port]) -> Option<Mismatch> {
+    input_mismatch(&format!("head.{}", extra.key), &extra.name, extra.numbers.dtype(), &extra.shape, inputs)
+}
+
+fn input_mismatch(key: &str, name: &str, dtype: &str, shape: &[i64], inputs: &[Port]) -> Option<Mismatch> {
+    let Some(port) = inputs.iter().find(|port| port.name == name) else {
+        let (key, claimed) = (key.to_owned(), name.to_owned());
+        return Some(Mismatch::InputMissing { key, claimed, found: quoted(inputs) });
+    };
+    let claimed = format!("{dtype} {}", shape_text(shape));
+    (!port.fits(dtype, shape)).then(|| Mismatch::Input {
+        name: name.to_owned(),
         claimed,
         found: port.to_string(),
     })
 }
 
-fn output_mismatch(need: &NeededOutput, labels: usize, outputs: &[Port]) -> Option<Mismatch> {
+fn output_mismatch(need: &NeededOutput, manifest: &Manifest, outputs: &[Port]) -> Option<Mismatch> {
     let Some(port) = outputs.iter().find(|port| port.name == need.name) else {
-        let found = outputs.iter().map(|port| format!("'{}'", port.name)).collect();
-        return Some(Mismatch::OutputMissing { key: need.key, claimed: need.name.clone(), found });
+        let claimed = need.name.clone();
+        return Some(Mismatch::OutputMissing { key: need.key, claimed, found: quoted(outputs) });
     };
-    let mut any_labels = need.shape.clone();
-    any_labels[need.label_axis] = -1;
-    if !port.fits("float32", &any_labels) {
-        let needed = format!("float32 {}", shape_text(&need.shape));
-        return Some(Mismatch::Output { name: port.name.clone(), needed, found: port.to_string() });
+    match need.check(port, &manifest.classes) {
+        Ok(()) => None,
+        Err(Unfit::Port(needed)) => {
+            Some(Mismatch::Output { name: port.name.clone(), needed, found: port.to_string() })
+        }
+        Err(Unfit::Classes(found)) => {
+            let (output, claimed) = (port.name.clone(), manifest.classes.len());
+            Some(Mismatch::LabelCount { output, claimed, found })
+        }
     }
-    let found = port.shape.as_ref().map_or(-1, |shape| shape[need.label_axis]);
-    (found != -1 && found != labels as i64).then(|| Mismatch::LabelCount {
-        output: port.name.clone(),
-        claimed: labels,
-        found,
-    })
 }

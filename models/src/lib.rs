@@ -20,6 +20,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod classes;
 pub mod coverage;
 pub mod detector;
 pub mod eval;

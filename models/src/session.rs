@@ -1,10 +1,11 @@
 //! One ONNX Runtime session: how it is opened, what its graph has, and one run of it.
 
 use crate::detector::{DetectError, LoadError};
+use crate::heads::{ExtraInput, Numbers};
 use crate::onnx;
 use crate::runtime::{Runtime, hex};
-use ort::session::SessionOutputs;
 use ort::session::builder::GraphOptimizationLevel;
+use ort::session::{SessionInputValue, SessionOutputs};
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -166,21 +167,34 @@ impl Session {
         self.inner.outputs().iter().map(Port::of).collect()
     }
 
-    /// Runs the graph on its one input. Neither input nor outputs are copied.
-    pub(crate) fn run(&mut self, shape: [i64; 4], tensor: &Tensor<'_>) -> Result<Outputs<'_>, DetectError> {
+    /// Runs the graph on a picture and on what its head wants beside it. Neither picture nor outputs are copied.
+    pub(crate) fn run(
+        &mut self,
+        name: &str,
+        shape: [i64; 4],
+        picture: &Tensor<'_>,
+        extras: &[ExtraInput],
+    ) -> Result<Outputs<'_>, DetectError> {
         let failed = |error: ort::Error| DetectError::Runtime(error.to_string());
-        let outputs = match *tensor {
-            Tensor::U8(bytes) => {
-                let input = TensorRef::from_array_view((shape, bytes)).map_err(failed)?;
-                self.inner.run(ort::inputs![input])
-            }
-            Tensor::F32(numbers) => {
-                let input = TensorRef::from_array_view((shape, numbers)).map_err(failed)?;
-                self.inner.run(ort::inputs![input])
-            }
+        let mut inputs: Vec<(&str, SessionInputValue<'_>)> = Vec::with_capacity(1 + extras.len());
+        let value = match *picture {
+            Tensor::U8(bytes) => TensorRef::from_array_view((shape, bytes)).map_err(failed)?.into(),
+            Tensor::F32(numbers) => TensorRef::from_array_view((shape, numbers)).map_err(failed)?.into(),
         };
-        Ok(Outputs(outputs.map_err(failed)?))
+        inputs.push((name, value));
+        for extra in extras {
+            inputs.push((&extra.name, extra_value(extra).map_err(failed)?));
+        }
+        Ok(Outputs(self.inner.run(inputs).map_err(failed)?))
     }
+}
+
+fn extra_value(extra: &ExtraInput) -> ort::Result<SessionInputValue<'_>> {
+    let shape = extra.shape.clone();
+    Ok(match &extra.numbers {
+        Numbers::I64(numbers) => TensorRef::from_array_view((shape, numbers.as_slice()))?.into(),
+        Numbers::F32(numbers) => TensorRef::from_array_view((shape, numbers.as_slice()))?.into(),
+    })
 }
 
 fn build(bytes: &[u8], runtime: &Runtime, options: SessionOptions) -> ort::Result<ort::session::Session> {
@@ -199,13 +213,54 @@ fn build(bytes: &[u8], runtime: &Runtime, options: SessionOptions) -> ort::Resul
 /// Outputs of one run, read in place.
 pub(crate) struct Outputs<'s>(SessionOutputs<'s>);
 
+/// Most elements of an output that are read: a segmentation of 80 classes at 1024×768.
+const MAX_ELEMENTS: usize = 1 << 26;
+
 impl Outputs<'_> {
-    /// An output of 32-bit floats, with its shape.
-    pub(crate) fn floats(&self, name: &str) -> Result<(&[i64], &[f32]), DetectError> {
+    fn value(&self, name: &str) -> Result<&ort::value::DynValue, DetectError> {
         let missing = || DetectError::OutputShape { output: name.to_owned(), found: "nothing".to_owned() };
-        let value = self.0.get(name).ok_or_else(missing)?;
-        let (shape, numbers) =
-            value.try_extract_tensor::<f32>().map_err(|e| DetectError::Runtime(e.to_string()))?;
+        self.0.get(name).ok_or_else(missing)
+    }
+
+    /// An output of 32-bit floats, with its shape; every number of it is finite.
+    pub(crate) fn floats(&self, name: &str) -> Result<(&[i64], &[f32]), DetectError> {
+        let (shape, numbers) = self
+            .value(name)?
+            .try_extract_tensor::<f32>()
+            .map_err(|error| DetectError::Runtime(error.to_string()))?;
+        check_size(name, shape, numbers.len())?;
+        // Folded, not searched: a loop without a way out is done many numbers at a time.
+        if !numbers.iter().fold(true, |finite, number| finite & number.is_finite()) {
+            let value = numbers.iter().copied().find(|number| !number.is_finite()).unwrap_or(f32::NAN);
+            return Err(DetectError::NotFinite { output: name.to_owned(), value });
+        }
         Ok((shape, numbers))
     }
+
+    /// An output of whole numbers of any type, with its shape.
+    pub(crate) fn counts(&self, name: &str) -> Result<(&[i64], Vec<i64>), DetectError> {
+        let value = self.value(name)?;
+        if let Ok((shape, numbers)) = value.try_extract_tensor::<i64>() {
+            check_size(name, shape, numbers.len())?;
+            return Ok((shape, numbers.to_vec()));
+        }
+        if let Ok((shape, numbers)) = value.try_extract_tensor::<i32>() {
+            check_size(name, shape, numbers.len())?;
+            return Ok((shape, numbers.iter().map(|number| i64::from(*number)).collect()));
+        }
+        if let Ok((shape, numbers)) = value.try_extract_tensor::<u8>() {
+            check_size(name, shape, numbers.len())?;
+            return Ok((shape, numbers.iter().map(|number| i64::from(*number)).collect()));
+        }
+        let (shape, numbers) = self.floats(name)?;
+        Ok((shape, numbers.iter().map(|number| number.round() as i64).collect()))
+    }
+}
+
+fn check_size(output: &str, shape: &[i64], elements: usize) -> Result<(), DetectError> {
+    if elements <= MAX_ELEMENTS {
+        return Ok(());
+    }
+    let found = format!("{}, more than {MAX_ELEMENTS} numbers", shape_text(shape));
+    Err(DetectError::OutputShape { output: output.to_owned(), found })
 }
