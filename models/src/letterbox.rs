@@ -39,7 +39,8 @@ impl Placement {
     /// Sizes are cut off to whole pixels, as `int` does in YOLOX's `preproc`, which puts pictures like this.
     #[must_use]
     pub fn letterbox_top_left(source: (u32, u32), input: (u32, u32)) -> Self {
-        let (width, height) = fitted(source, input, f64::trunc);
+        // A whole length that the division missed by a rounding error is still that length.
+        let (width, height) = fitted(source, input, |length| (length + 1e-6).trunc());
         Self { input, content: Content { left: 0, top: 0, width, height } }
     }
 
