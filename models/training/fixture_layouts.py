@@ -174,7 +174,196 @@ def nanodet_split():
     return model, fed, ["person", "vehicle"], head, answers(found, fed, (192, 96), 0.5, 0.6)
 
 
-LAYOUTS = {"nanodet_plus": nanodet_plus, "nanodet_split": nanodet_split}
+def from_middle(x, y, width, height) -> tuple[float, float, float, float]:
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def boxes_of_cells(graph: Builder, stride: int, name: str) -> tuple[str, str]:
+    """Middles and sizes in pixels of the cells of a stride, each [1, cells, 2], around the cells' middles."""
+    points = np.array([[(x, y) for x, y, _ in middles([stride], 0.5)]], np.float32)
+    shift = graph.node("Tanh", [graph.cells(f"{name}_shift_raw", stride, 2, 2.0)], f"{name}_shift")
+    scale = graph.constant(f"{name}_stride", np.float32(stride))
+    moved = graph.node("Mul", [shift, scale], f"{name}_moved")
+    middle = graph.node("Add", [moved, graph.constant(f"{name}_points", points)], f"{name}_middle")
+    grown = graph.node("Exp", [graph.node("Tanh", [graph.cells(f"{name}_size_raw", stride, 2, 2.0)], f"{name}_size_tanh")], f"{name}_grown")
+    double = graph.constant(f"{name}_double", np.float32(2 * stride))
+    return middle, graph.node("Mul", [grown, double], f"{name}_size")
+
+
+def scores_of_cells(graph: Builder, stride: int, name: str, channels: int, bias: float = -1.0) -> str:
+    return graph.node("Sigmoid", [graph.cells(f"{name}_raw", stride, channels, 3.0, bias)], f"{name}_scores")
+
+
+def yolov5():
+    """YOLOv5: rows of middle, size, objectness and scores."""
+    graph, levels = Builder(13), []
+    for stride in (8, 16, 32):
+        middle, size = boxes_of_cells(graph, stride, f"s{stride}")
+        scores = scores_of_cells(graph, stride, f"s{stride}", 1 + len(LABELS), 0.5)
+        levels.append(graph.node("Concat", [middle, size, scores], f"rows{stride}", axis=2))
+    graph.node("Concat", levels, "output0", axis=1)
+    model = named(graph.finish({"output0": [1, len(middles([8, 16, 32], 0)), 5 + len(LABELS)]}), LABELS)
+    fed = Input(WIDTH, HEIGHT, **UNIT, resize="letterbox")
+    found = []
+    for row in run(model, fed)["output0"][0]:
+        best = int(row[5:].argmax())
+        found.append(Found(LABELS[best], row[4] * row[5 + best], from_middle(*row[:4])))
+    return model, fed, LABELS, 'kind = "yolov5"\noutput = "output0"\n', answers(found, fed, (120, 160), 0.4, 0.45)
+
+
+def yolov8():
+    """YOLOv8 and v11: columns of middle, size and scores; one class in the middle is not told."""
+    labels = ["person", "", "car", "bus"]
+    graph, levels = Builder(14), []
+    for stride in (8, 16, 32):
+        middle, size = boxes_of_cells(graph, stride, f"s{stride}")
+        scores = scores_of_cells(graph, stride, f"s{stride}", len(labels))
+        levels.append(graph.node("Concat", [middle, size, scores], f"rows{stride}", axis=2))
+    graph.node("Transpose", [graph.node("Concat", levels, "rows", axis=1)], "output0", perm=[0, 2, 1])
+    model = named(graph.finish({"output0": [1, 4 + len(labels), len(middles([8, 16, 32], 0))]}), ["person", "dog", "car", "bus"])
+    fed = Input(WIDTH, HEIGHT, **UNIT, resize="letterbox")
+    found = []
+    for column in run(model, fed)["output0"][0].T:
+        best = int(column[4:].argmax())
+        found.append(Found(labels[best], column[4 + best], from_middle(*column[:4])))
+    return model, fed, labels, 'kind = "yolov8"\noutput = "output0"\nmax_iou = 0.5\n', answers(found, fed, (192, 96), 0.5, 0.5)
+
+
+def yolov10():
+    """YOLOv10 and v26: the surest rows of edges, score and class, chosen in the graph."""
+    graph, top = Builder(15), 12
+    middle, size = boxes_of_cells(graph, 16, "s")
+    half = graph.node("Mul", [size, graph.constant("half", np.float32(0.5))], "half_size")
+    edges = [graph.node(op, [middle, half], f"edges_{op}") for op in ("Sub", "Add")]
+    boxes = graph.node("Concat", edges, "edges", axis=2)
+    scores = scores_of_cells(graph, 16, "s", len(LABELS))
+    best = graph.node("ReduceMax", [scores], "best", axes=[2], keepdims=0)
+    classes = graph.node("ArgMax", [scores], "classes", axis=2, keepdims=0)
+    graph.nodes_of("TopK", [best, graph.constant("top", np.array([top], np.int64))], ["top_scores", "top_index"], axis=1)
+    column = graph.constant("column", np.array([2], np.int64))
+    number = graph.node("Cast", [classes], "class_numbers", to=TensorProto.FLOAT)
+    whole = graph.node("Concat", [boxes, graph.node("Unsqueeze", [best, column], "b"), graph.node("Unsqueeze", [number, column], "c")], "all", axis=2)
+    flat = graph.node("Squeeze", [graph.node("Gather", [whole, "top_index"], "gathered", axis=1), graph.constant("one", np.array([1], np.int64))], "output0")
+    model = graph.finish({flat: [1, top, 6]})
+    fed = Input(WIDTH, HEIGHT, **UNIT, resize="letterbox")
+    found = [Found(LABELS[int(row[5])], row[4], tuple(row[:4])) for row in run(model, fed)["output0"][0]]
+    return model, fed, LABELS, 'kind = "yolov10"\noutput = "output0"\n', answers(found, fed, (192, 96), 0.3, None)
+
+
+def suppressed_in_graph(graph: Builder, unit: np.ndarray | None, order: list[int]) -> tuple[str, str, str]:
+    """Boxes [n, 4], scores [n] and classes [n] after NonMaxSuppression of ONNX, over cells of 16 pixels."""
+    middle, size = boxes_of_cells(graph, 16, "s")
+    half = graph.node("Mul", [size, graph.constant("half", np.float32(0.5))], "half_size")
+    boxes = graph.node("Concat", [graph.node(op, [middle, half], f"e{op}") for op in ("Sub", "Add")], "edges", axis=2)
+    scores = scores_of_cells(graph, 16, "s", len(LABELS))
+    by_class = graph.node("Transpose", [scores], "by_class", perm=[0, 2, 1])
+    limits = [graph.constant("most", np.array([9], np.int64)), graph.constant("iou", np.float32([0.5])), graph.constant("least", np.float32([0.3]))]
+    chosen = graph.node("NonMaxSuppression", [boxes, by_class, *limits], "chosen")
+    numbers = [graph.constant(f"number{i}", np.array(i, np.int64)) for i in range(3)]
+    classes = graph.node("Gather", [chosen, numbers[1]], "chosen_classes", axis=1)
+    places = graph.node("Gather", [chosen, numbers[2]], "chosen_places", axis=1)
+    flat = graph.node("Squeeze", [boxes, graph.constant("axis0", np.array([0], np.int64))], "flat_boxes")
+    if unit is not None:
+        flat = graph.node("Div", [flat, graph.constant("unit", unit.astype(np.float32))], "unit_boxes")
+    ordered = graph.node("Gather", [flat, graph.constant("order", np.array(order, np.int64))], "ordered", axis=1)
+    return graph.node("Gather", [ordered, places], "chosen_boxes", axis=0), graph.node("GatherND", [by_class, chosen], "chosen_scores"), classes
+
+
+def picodet_nms():
+    """PaddleDetection with NMS: rows of class, score and edges, divided by the second input, scale_factor."""
+    graph = Builder(16)
+    boxes, scores, classes = suppressed_in_graph(graph, None, [0, 1, 2, 3])
+    # scale_factor is height, width.
+    swapped = graph.node("Gather", ["scale_factor", graph.constant("yx", np.array([1, 0, 1, 0], np.int64))], "scale", axis=1)
+    original = graph.node("Div", [boxes, swapped], "original")
+    column = graph.constant("column", np.array([1], np.int64))
+    number = graph.node("Cast", [classes], "class_numbers", to=TensorProto.FLOAT)
+    rows = [graph.node("Unsqueeze", [part, column], f"{part}_column") for part in (number, scores)]
+    graph.node("Concat", [*rows, original], "multiclass_nms3_0.tmp_0", axis=1)
+    extra = [helper.make_tensor_value_info("scale_factor", TensorProto.FLOAT, [1, 2])]
+    model = graph.finish({"multiclass_nms3_0.tmp_0": ["boxes", 6]}, extra=extra)
+    fed = Input(WIDTH, HEIGHT, **IMAGENET)
+    rows = run(model, fed, scale_factor=np.ones((1, 2), np.float32))["multiclass_nms3_0.tmp_0"]
+    found = [Found(LABELS[int(row[0])], row[1], tuple(row[2:])) for row in rows]
+    head = 'kind = "picodet"\nnms_output = "multiclass_nms3_0.tmp_0"\nscale_input = "scale_factor"\n'
+    return model, fed, LABELS, head, answers(found, fed, (WIDTH, HEIGHT), 0.35, None)
+
+
+def ssd_tensorflow():
+    """TensorFlow's object detection API: boxes as top, left, bottom, right in fractions; classes count from one."""
+    graph, labels = Builder(16), ["", *LABELS]
+    boxes, scores, classes = suppressed_in_graph(graph, np.array([WIDTH, HEIGHT] * 2), [1, 0, 3, 2])
+    first = graph.constant("first", np.array([0], np.int64))
+    graph.node("Unsqueeze", [boxes, first], "detection_boxes")
+    graph.node("Unsqueeze", [scores, first], "detection_scores")
+    number = graph.node("Cast", [classes], "class_numbers", to=TensorProto.FLOAT)
+    graph.node("Unsqueeze", [graph.node("Add", [number, graph.constant("one", np.float32(1))], "from_one"), first], "detection_classes")
+    # The last row is filling, as num_detections says.
+    count = graph.node("Cast", [graph.node("Shape", [scores], "count")], "count_float", to=TensorProto.FLOAT)
+    graph.node("Sub", [count, graph.constant("filling", np.float32([1]))], "num_detections")
+    model = graph.finish({"detection_boxes": [1, "n", 4], "detection_classes": [1, "n"], "detection_scores": [1, "n"], "num_detections": [1]})
+    fed = Input(WIDTH, HEIGHT, **UNIT)
+    got = run(model, fed)
+    count = int(got["num_detections"][0])
+    found = [
+        Found(labels[int(c)], s, (left * WIDTH, top * HEIGHT, right * WIDTH, bottom * HEIGHT))
+        for (top, left, bottom, right), s, c in zip(got["detection_boxes"][0], got["detection_scores"][0][:count], got["detection_classes"][0])
+    ]
+    head = 'kind = "ssd"\nlayout = "tensorflow"\nboxes_output = "detection_boxes"\nscores_output = "detection_scores"\nclasses_output = "detection_classes"\ncount_output = "num_detections"\n'
+    return model, fed, labels, head, answers(found, fed, (WIDTH, HEIGHT), 0.31, None)
+
+
+def multilabel_logits():
+    """Scores of the whole frame before the sigmoid."""
+    graph, labels = Builder(18), ["fire", "smoke", "flood"]
+    graph.whole("logits", len(labels), 2.0)
+    model = graph.finish({"logits": [1, len(labels)]})
+    fed = Input(WIDTH, HEIGHT, **IMAGENET)
+    whole = (0.0, 0.0, float(WIDTH), float(HEIGHT))
+    found = [Found(label, float(score), whole) for label, score in zip(labels, sigmoid(run(model, fed)["logits"][0]))]
+    head = 'kind = "multilabel"\nscore_output = "logits"\nscores = "logits"\n'
+    return model, fed, labels, head, answers(found, fed, (WIDTH, HEIGHT), 0.01, None)
+
+
+def segmentation_classes():
+    """A class per pixel, chosen in the graph; regions worked out by hand, pixel by pixel."""
+    graph, labels = Builder(19), ["", "water", "litter"]
+    graph.node("ArgMax", [graph.map("scores", 8, len(labels), 3.0)], "classes", axis=1, keepdims=0)
+    model = graph.finish({"classes": [1, HEIGHT // 8, WIDTH // 8]}, {"classes": TensorProto.INT64})
+    fed = Input(WIDTH, HEIGHT, **IMAGENET)
+    classes = run(model, fed)["classes"][0]
+    found, seen = [], np.zeros(classes.shape, bool)
+    for start in zip(*np.nonzero(classes)):
+        if seen[start]:
+            continue
+        queue, region = [start], []
+        seen[start] = True
+        while queue:
+            y, x = queue.pop()
+            region.append((y, x))
+            for near in ((y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)):
+                inside = 0 <= near[0] < classes.shape[0] and 0 <= near[1] < classes.shape[1]
+                if inside and not seen[near] and classes[near] == classes[start]:
+                    seen[near] = True
+                    queue.append(near)
+        (top, left), (bottom, right) = np.min(region, 0), np.max(region, 0) + 1
+        if len(region) >= 0.02 * classes.size:
+            found.append(Found(labels[classes[start]], 1.0, (left * 8, top * 8, right * 8, bottom * 8)))
+    head = 'kind = "segmentation"\noutput = "classes"\nlayout = "classes"\nmin_area = 0.02\n'
+    return model, fed, labels, head, answers(found, fed, (WIDTH, HEIGHT), 0.5, None)
+
+
+LAYOUTS = {
+    "nanodet_plus": nanodet_plus,
+    "nanodet_split": nanodet_split,
+    "yolov5": yolov5,
+    "yolov8": yolov8,
+    "yolov10": yolov10,
+    "picodet_nms": picodet_nms,
+    "ssd_tensorflow": ssd_tensorflow,
+    "multilabel_logits": multilabel_logits,
+    "segmentation_classes": segmentation_classes,
+}
 
 
 def write_layouts(root: Path, write_model) -> None:

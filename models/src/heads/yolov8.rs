@@ -1,6 +1,7 @@
-//! YOLOv8, v9 and v11: `[1, 4 + classes, places]`, a column per place: a middle and size in pixels, and probabilities.
+//! YOLOv8, v9 and v11: `[1, 4 + classes, places]`, a column per place: a box in pixels, and probabilities.
 //!
-//! There is no objectness. A column tells its highest class only.
+//! There is no objectness. A column tells its highest class only. Most exports tell a box by its middle and size; those of
+//! the MIT rewrite of YOLOv9 by its edges.
 
 use super::candidates::{Candidates, Suppression, from_middle};
 use super::needs::NeededOutput;
@@ -14,6 +15,8 @@ use crate::session::Outputs;
 pub struct Yolov8Spec {
     /// Name of the output.
     pub output: String,
+    /// `boxes`: whether a box is left, top, right and bottom (`"edges"`) or, when the manifest is silent, `"middle"`.
+    pub edges: bool,
     /// How many boxes are told; `max_iou` 0.45 when the manifest is silent.
     pub suppression: Suppression,
 }
@@ -23,8 +26,10 @@ const BOX: usize = 4;
 
 impl Yolov8Spec {
     pub(super) fn read(table: &mut Table<'_>) -> Option<Self> {
-        let (output, suppression) = (table.string("output"), Suppression::read(table, 0.45));
-        Some(Self { output: output?, suppression: suppression? })
+        let output = table.string("output");
+        let edges = table.choice_or("boxes", &[("middle", false), ("edges", true)], false);
+        let suppression = Suppression::read(table, 0.45);
+        Some(Self { output: output?, edges: edges?, suppression: suppression? })
     }
 
     pub(super) fn outputs(&self) -> Vec<NeededOutput> {
@@ -54,7 +59,9 @@ impl Head for Yolov8Spec {
         for (place, (class, score)) in best.into_iter().enumerate() {
             candidates.push(class, score, place)?;
         }
-        let middle = |place: usize| std::array::from_fn(|row| values[row * places + place]);
-        candidates.boxes(self.suppression, |place| from_middle(middle(place)))
+        let numbers = |place: usize| std::array::from_fn(|row| values[row * places + place]);
+        candidates.boxes(self.suppression, |place| {
+            if self.edges { numbers(place) } else { from_middle(numbers(place)) }
+        })
     }
 }
