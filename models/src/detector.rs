@@ -1,5 +1,6 @@
 //! A loaded model: frames in, scored boxes out.
 
+use crate::guard;
 use crate::heads::{self, ExtraInput, Frame, Head, NeededOutput, Needs, Unfit};
 use crate::letterbox::Placement;
 use crate::manifest::{Dtype, InputSpec, Manifest, ManifestError};
@@ -9,6 +10,7 @@ use crate::session::{Port, Session, SessionOptions, read_weights, sha256, shape_
 use citybrain_types::{BoundingBox, Label, ModelId, NoAnswer, Score};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// One thing a model found in one frame.
 #[derive(Debug, Clone, PartialEq)]
@@ -297,14 +299,15 @@ impl Detector {
         let packer = Packer::new(&manifest.input);
         let extras = needs.inputs;
         let mut detector = Self { manifest, session, packer, head, extras, floor: DEFAULT_FLOOR };
-        detector.first_run().map_err(|source| LoadError::FirstRun { path, source })?;
+        detector.first_run(options.patience).map_err(|source| LoadError::FirstRun { path, source })?;
         Ok(detector)
     }
 
-    fn first_run(&mut self) -> Result<(), DetectError> {
+    fn first_run(&mut self, patience: Duration) -> Result<(), DetectError> {
+        let _watch = self.session.stop_after(patience);
         let input = &self.manifest.input;
         let (frame, placement) = (vec![114; input.frame_bytes()], input.placement(input.width, input.height));
-        self.detect(&frame, &placement).map(|_| ())
+        guard::in_bounded_memory(|| self.detect(&frame, &placement)).map(|_| ())
     }
 
     /// What the model is fed with.

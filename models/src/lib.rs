@@ -24,6 +24,7 @@ pub mod classes;
 pub mod coverage;
 pub mod detector;
 pub mod eval;
+mod guard;
 pub mod heads;
 pub mod inspect;
 pub mod letterbox;

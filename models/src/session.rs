@@ -1,16 +1,19 @@
 //! One ONNX Runtime session: how it is opened, what its graph has, and one run of it.
 
 use crate::detector::{DetectError, LoadError};
+use crate::guard::{self, Watch};
 use crate::heads::{ExtraInput, Numbers};
 use crate::onnx;
 use crate::runtime::{Runtime, hex};
 use ort::session::builder::GraphOptimizationLevel;
-use ort::session::{SessionInputValue, SessionOutputs};
+use ort::session::{RunOptions, SessionInputValue, SessionOutputs};
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What runs the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,11 +34,18 @@ pub struct SessionOptions {
     pub threads: usize,
     /// Largest ONNX file loaded.
     pub max_file_bytes: u64,
+    /// Longest time that opening the graph may take, and that its first run may take.
+    pub patience: Duration,
 }
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        Self { provider: ExecutionProvider::Cpu, threads: 1, max_file_bytes: 512 * 1024 * 1024 }
+        Self {
+            provider: ExecutionProvider::Cpu,
+            threads: 1,
+            max_file_bytes: 512 * 1024 * 1024,
+            patience: Duration::from_secs(60),
+        }
     }
 }
 
@@ -123,9 +133,15 @@ pub(crate) enum Tensor<'t> {
     F32(&'t [f32]),
 }
 
-#[derive(Debug)]
 pub(crate) struct Session {
     inner: ort::session::Session,
+    run_options: Arc<RunOptions>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("inner", &self.inner).finish_non_exhaustive()
+    }
 }
 
 impl Session {
@@ -140,6 +156,7 @@ impl Session {
         if bytes.is_empty() {
             return Err(LoadError::NotOnnx { path: path.to_owned(), reason: "the file is empty".to_owned() });
         }
+        let not_onnx = |reason| LoadError::NotOnnx { path: path.to_owned(), reason };
         match onnx::external_tensor(bytes) {
             Ok(None) => {}
             Ok(Some(tensor)) => {
@@ -150,13 +167,14 @@ impl Session {
                 });
             }
             Err(onnx::Malformed) => {
-                let reason = "it is no protobuf message, or is cut short".to_owned();
-                return Err(LoadError::NotOnnx { path: path.to_owned(), reason });
+                return Err(not_onnx("it is no protobuf message, or is cut short".to_owned()));
             }
         }
-        let inner = build(bytes, runtime, options)
-            .map_err(|error| LoadError::NotOnnx { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { inner })
+        onnx::audit(bytes).map_err(|fault| not_onnx(fault.to_string()))?;
+        let inner = guard::in_bounded_memory(|| build(bytes, runtime, options))
+            .map_err(|error| not_onnx(error.to_string()))?;
+        let run_options = RunOptions::new().map_err(|error| not_onnx(error.to_string()))?;
+        Ok(Self { inner, run_options: Arc::new(run_options) })
     }
 
     pub(crate) fn inputs(&self) -> Vec<Port> {
@@ -165,6 +183,16 @@ impl Session {
 
     pub(crate) fn outputs(&self) -> Vec<Port> {
         self.inner.outputs().iter().map(Port::of).collect()
+    }
+
+    /// Lets `work`, which runs this session, go on for `limit` and then stops its graph at the next node.
+    pub(crate) fn stop_after(&self, limit: Duration) -> Watch {
+        let options = Arc::clone(&self.run_options);
+        Watch::start(limit, move || {
+            if let Err(error) = options.terminate() {
+                tracing::warn!(%error, "a graph that runs too long could not be stopped");
+            }
+        })
     }
 
     /// Runs the graph on a picture and on what its head wants beside it. Neither picture nor outputs are copied.
@@ -185,7 +213,8 @@ impl Session {
         for extra in extras {
             inputs.push((&extra.name, extra_value(extra).map_err(failed)?));
         }
-        Ok(Outputs(self.inner.run(inputs).map_err(failed)?))
+        let outputs = self.inner.run_with_options(inputs, &self.run_options).map_err(failed)?;
+        Ok(Outputs(outputs))
     }
 }
 
@@ -200,14 +229,20 @@ fn extra_value(extra: &ExtraInput) -> ort::Result<SessionInputValue<'_>> {
 fn build(bytes: &[u8], runtime: &Runtime, options: SessionOptions) -> ort::Result<ort::session::Session> {
     // The CPU provider is what ONNX Runtime falls back to; others are appended here when they come.
     let ExecutionProvider::Cpu = options.provider;
-    ort::session::Session::builder(runtime.environment())?
+    let mut builder = ort::session::Session::builder(runtime.environment())?
         .with_intra_threads(options.threads.max(1))?
         .with_inter_threads(1)?
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?
         .with_optimization_level(GraphOptimizationLevel::All)?
-        .with_log_level(ort::logging::LogLevel::Warning)?
-        .commit_from_memory(bytes)
+        .with_log_level(ort::logging::LogLevel::Warning)?;
+    let canceler = builder.canceler();
+    let _watch = Watch::start(options.patience, move || {
+        if let Err(error) = canceler.cancel() {
+            tracing::warn!(%error, "a graph that loads too long could not be stopped");
+        }
+    });
+    builder.commit_from_memory(bytes)
 }
 
 /// Outputs of one run, read in place.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from fixture_hostile import write_hostile
 from fixture_layouts import write_layouts
 from onnx import TensorProto, helper, numpy_helper
 
@@ -247,6 +248,7 @@ def main(folder: Path) -> None:
 
     write_broken(folder / "broken", bright)
     write_layouts(folder, write_model)
+    write_hostile(folder, write, manifest, sha256, U8_INPUT)
 
 
 if __name__ == "__main__":
