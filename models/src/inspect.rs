@@ -1,9 +1,13 @@
 //! Looks into a model: the ports of an ONNX file, and a check of a whole folder on one picture.
 
+mod draft;
+mod guess;
+
 use crate::detector::{DetectError, Detector, LabelledBox, LoadError};
 use crate::picture::{self, Fitter, PictureError};
 use crate::runtime::Runtime;
 use crate::session::{Port, Session, SessionOptions, read_weights, sha256};
+pub use draft::Draft;
 use image::RgbImage;
 use std::fmt;
 use std::path::Path;
@@ -20,6 +24,8 @@ pub struct GraphDescription {
     pub inputs: Vec<Port>,
     /// Outputs, in the graph's order.
     pub outputs: Vec<Port>,
+    /// Class names that the exporter left in the file; empty when there are none.
+    pub names: Vec<String>,
 }
 
 /// Describes an ONNX file, without a manifest.
@@ -35,6 +41,7 @@ pub fn describe(file: &Path, runtime: &Runtime) -> Result<GraphDescription, Load
         bytes: bytes.len() as u64,
         inputs: session.inputs(),
         outputs: session.outputs(),
+        names: session.metadata("names").map(|names| draft::class_names(&names)).unwrap_or_default(),
     })
 }
 
@@ -46,6 +53,9 @@ impl fmt::Display for GraphDescription {
             for port in ports {
                 writeln!(f, "{what}  {}  {port}", port.name)?;
             }
+        }
+        if !self.names.is_empty() {
+            writeln!(f, "names   {}", self.names.join(", "))?;
         }
         Ok(())
     }

@@ -185,6 +185,11 @@ impl Session {
         self.inner.outputs().iter().map(Port::of).collect()
     }
 
+    /// A text of the graph's `metadata_props`, where exporters leave class names; `None` where there is none.
+    pub(crate) fn metadata(&self, key: &str) -> Option<String> {
+        self.inner.metadata().ok()?.custom(key)
+    }
+
     /// Lets `work`, which runs this session, go on for `limit` and then stops its graph at the next node.
     pub(crate) fn stop_after(&self, limit: Duration) -> Watch {
         let options = Arc::clone(&self.run_options);

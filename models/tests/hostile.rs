@@ -90,6 +90,12 @@ fn thousands_of_boxes_become_few_in_bounded_time() {
     let found = detector.detect(&pattern(64, 64), &placement).unwrap();
     assert!(started.elapsed() < SOON, "took {:?}", started.elapsed());
     assert!((2..=100).contains(&found.len()), "{}", found.len());
+    // What sticks out of the picture is cut off after suppression, so only whole boxes are compared.
+    let whole = |b: &citybrain_types::BoundingBox| {
+        b.left() > 0.0 && b.top() > 0.0 && b.right() < 1.0 && b.bottom() < 1.0
+    };
+    let found: Vec<_> = found.iter().filter(|one| whole(&one.bbox)).collect();
+    assert!(!found.is_empty());
     for (index, one) in found.iter().enumerate() {
         assert!(found[..index].iter().all(|other| other.bbox.iou(&one.bbox) < 0.5), "{one:?}");
     }

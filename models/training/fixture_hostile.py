@@ -122,6 +122,20 @@ def rows(values: np.ndarray, shape: list) -> onnx.ModelProto:
     return model(nodes, {"output": shape}, [constant("rows", values.astype(np.float32)), constant("nothing", np.float32(0))])
 
 
+def shape_of_the_frame(values: np.ndarray) -> onnx.ModelProto:
+    """The same rows, in a shape that only a run tells."""
+    nodes = [
+        *MEAN,
+        _node("ReduceMax", ["means"], ["most"], keepdims=0),
+        _node("Mul", ["most", "nothing"], ["zero"]),
+        _node("Cast", ["zero"], ["zero_whole"], to=TensorProto.INT64),
+        _node("Add", ["zero_whole", "ones"], ["repeats"]),
+        _node("Tile", ["rows", "repeats"], ["output"]),
+    ]
+    constants = [constant("rows", values.astype(np.float32)), constant("nothing", np.float32(0)), constant("ones", np.ones(3, np.int64))]
+    return model(nodes, {"output": [1, "rows_", "places"]}, constants)
+
+
 def thousands():
     """200,000 columns that all score: a grid of boxes, most of which overlap many others. Made in the graph."""
     count = 200_000
@@ -134,13 +148,15 @@ def thousands():
         _node("Div", ["numbers", "slope"], ["y"]),
         _node("Mul", ["x", "nothing"], ["flat"]),
         _node("Add", ["flat", "size"], ["sizes"]),
-        _node("Add", ["flat", "sure"], ["sures"]),
+        _node("Mod", ["numbers", "turn"], ["rest"], fmod=1),
+        _node("Div", ["rest", "scale"], ["part"]),
+        _node("Add", ["part", "half"], ["sures"]),
         *[_node("Unsqueeze", [name, "front"], [f"{name}_row"]) for name in ("x", "y", "sizes", "sures")],
         _node("Concat", ["x_row", "y_row", "sizes_row", "sizes_row", "sures_row"], ["table"], axis=0),
         _node("Unsqueeze", ["table", "front"], ["batch"]),
         _node("Add", ["batch", "zero"], ["output"]),
     ]
-    numbers = {"from": 0, "to": count, "step": 1, "width": SIDE, "slope": count / SIDE, "nothing": 0, "size": 8, "sure": 0.9}
+    numbers = {"from": 0, "to": count, "step": 1, "width": SIDE, "slope": count / SIDE, "nothing": 0, "size": 8, "turn": 997, "scale": 2500, "half": 0.5}
     constants = [constant(name, np.float32(value)) for name, value in numbers.items()]
     return model(nodes, {"output": [1, 5, "places"]}, [*constants, constant("front", np.array([0], np.int64))])
 
@@ -170,6 +186,6 @@ def write_hostile(root: Path, write, manifest, sha256, input_table: str) -> None
     folder("broken/nan-box", rows(np.where(nothing_of_one == 24, np.nan, nothing_of_one), [1, 1, 6]), ["car"], YOLOV10)
     folder("broken/infinite-score", rows(np.where(nothing_of_one == 0.9, np.inf, nothing_of_one), [1, 1, 6]), ["car"], YOLOV10)
     folder("broken/wrong-class-count", rows(np.full((1, 7, 9), 0.5), [1, 7, 9]), ["car"], YOLOV8)
-    folder("broken/wrong-class-count-at-run", rows(np.full((1, 7, 9), 0.5), [1, "rows", "places"]), ["car"], YOLOV8)
+    folder("broken/wrong-class-count-at-run", shape_of_the_frame(np.full((1, 7, 9), 0.5)), ["car"], YOLOV8)
     folder("odd/zero-detections", rows(np.zeros((1, 0, 6)), [1, "boxes", 6]), ["car"], YOLOV10)
     folder("odd/thousands-of-boxes", thousands(), ["car"], YOLOV8)

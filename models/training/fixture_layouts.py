@@ -195,20 +195,21 @@ def scores_of_cells(graph: Builder, stride: int, name: str, channels: int, bias:
 
 
 def yolov5():
-    """YOLOv5: rows of middle, size, objectness and scores."""
+    """YOLOv5: rows of middle, size, objectness and scores, three for each cell."""
     graph, levels = Builder(13), []
     for stride in (8, 16, 32):
-        middle, size = boxes_of_cells(graph, stride, f"s{stride}")
-        scores = scores_of_cells(graph, stride, f"s{stride}", 1 + len(LABELS), 0.5)
-        levels.append(graph.node("Concat", [middle, size, scores], f"rows{stride}", axis=2))
+        for anchor in "abc":
+            middle, size = boxes_of_cells(graph, stride, f"{anchor}{stride}")
+            scores = scores_of_cells(graph, stride, f"{anchor}{stride}", 1 + len(LABELS), 0.5)
+            levels.append(graph.node("Concat", [middle, size, scores], f"rows_{anchor}{stride}", axis=2))
     graph.node("Concat", levels, "output0", axis=1)
-    model = named(graph.finish({"output0": [1, len(middles([8, 16, 32], 0)), 5 + len(LABELS)]}), LABELS)
+    model = named(graph.finish({"output0": [1, 3 * len(middles([8, 16, 32], 0)), 5 + len(LABELS)]}), LABELS)
     fed = Input(WIDTH, HEIGHT, **UNIT, resize="letterbox")
     found = []
     for row in run(model, fed)["output0"][0]:
         best = int(row[5:].argmax())
         found.append(Found(LABELS[best], row[4] * row[5 + best], from_middle(*row[:4])))
-    return model, fed, LABELS, 'kind = "yolov5"\noutput = "output0"\n', answers(found, fed, (120, 160), 0.4, 0.45)
+    return model, fed, LABELS, 'kind = "yolov5"\noutput = "output0"\n', answers(found, fed, (120, 160), 0.6, 0.45)
 
 
 def yolov8():
