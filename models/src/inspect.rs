@@ -3,10 +3,12 @@
 mod draft;
 mod guess;
 
+use crate::caption::Captions;
 use crate::detector::{DetectError, Detector, LabelledBox, LoadError};
 use crate::picture::{self, Fitter, PictureError};
 use crate::runtime::Runtime;
 use crate::session::{Port, Session, SessionOptions, read_weights, sha256};
+use citybrain_types::Label;
 pub use draft::Draft;
 use image::RgbImage;
 use std::fmt;
@@ -124,8 +126,8 @@ impl Checked {
         self.took
     }
 
-    /// Writes the picture with an outline around each box that reaches its label's threshold, as PNG or JPEG by the
-    /// name's ending.
+    /// Writes the picture with an outline, the label and the score for each box that reaches its label's threshold, as PNG
+    /// or JPEG by the name's ending.
     ///
     /// # Errors
     /// [`PictureError::Unwritable`].
@@ -133,9 +135,20 @@ impl Checked {
         const COLORS: [[u8; 3]; 6] =
             [[230, 40, 30], [30, 110, 230], [20, 160, 90], [240, 170, 0], [150, 60, 200], [0, 170, 190]];
         let mut picture = self.picture.clone();
-        for found in self.found.iter().filter(|found| self.counts(found)) {
-            let index = self.detector.labels().iter().position(|label| *label == found.label).unwrap_or(0);
-            picture::outline(&mut picture, &found.bbox, COLORS[index % COLORS.len()]);
+        let color = |label: &Label| {
+            let index = self.detector.labels().iter().position(|known| known == label).unwrap_or(0);
+            COLORS[index % COLORS.len()]
+        };
+        let told: Vec<&LabelledBox> = self.found.iter().filter(|found| self.counts(found)).collect();
+        for found in &told {
+            picture::outline(&mut picture, &found.bbox, color(&found.label));
+        }
+        let (width, height) = (picture.width() as f32, picture.height() as f32);
+        let mut captions = Captions::on(&mut picture);
+        for found in told {
+            let corner = (found.bbox.left() * width, found.bbox.top() * height);
+            let text = format!("{} {:.2}", found.label, found.score.get());
+            captions.write((corner.0.round() as u32, corner.1.round() as u32), &text, color(&found.label));
         }
         picture::write(path, &picture)
     }

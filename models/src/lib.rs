@@ -20,6 +20,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod caption;
 pub mod classes;
 pub mod coverage;
 pub mod detector;
