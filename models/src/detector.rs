@@ -1,12 +1,12 @@
 //! A loaded model: frames in, scored boxes out.
 
 use crate::guard;
-use crate::heads::{self, ExtraInput, Frame, Head, NeededOutput, Needs, Unfit};
+use crate::heads::{self, ExtraInput, Frame, Head, NeededOutput, Needs, Tint, Unfit};
 use crate::letterbox::Placement;
 use crate::manifest::{Dtype, InputSpec, Manifest, ManifestError};
 use crate::preprocess::Packer;
 use crate::runtime::Runtime;
-use crate::session::{Port, Session, SessionOptions, read_weights, sha256, shape_text};
+use crate::session::{Outputs, Port, Session, SessionOptions, read_weights, sha256, shape_text};
 use citybrain_types::{BoundingBox, Label, ModelId, NoAnswer, Score};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -354,6 +354,20 @@ impl Detector {
     /// # Errors
     /// [`DetectError`]; the frame then has no answer, which is not the same as nothing found.
     pub fn detect(&mut self, rgb: &[u8], placement: &Placement) -> Result<Vec<LabelledBox>, DetectError> {
+        self.look(rgb, placement, |head, outputs, frame| head.read(outputs, frame))
+    }
+
+    /// What the graph tells of every cell of its own grid, where its head has one.
+    pub(crate) fn tint(&mut self, rgb: &[u8], placement: &Placement) -> Result<Option<Tint>, DetectError> {
+        self.look(rgb, placement, |head, outputs, frame| head.tint(outputs, frame))
+    }
+
+    fn look<T>(
+        &mut self,
+        rgb: &[u8],
+        placement: &Placement,
+        read: impl FnOnce(&dyn Head, &Outputs<'_>, &Frame<'_>) -> Result<T, DetectError>,
+    ) -> Result<T, DetectError> {
         let input = &self.manifest.input;
         let (width, height, expected) = (input.width, input.height, input.frame_bytes());
         if rgb.len() != expected {
@@ -371,7 +385,7 @@ impl Detector {
             floor: self.floor,
             placement,
         };
-        self.head.read(&outputs, &frame)
+        read(&*self.head, &outputs, &frame)
     }
 }
 

@@ -14,7 +14,7 @@
 use super::multilabel::image_scores;
 use super::needs::NeededOutput;
 use super::regions::grow;
-use super::{Frame, Head, cell_size, cells_inside, score, wrong_shape};
+use super::{Frame, Head, Tint, cell_size, cells_inside, score, wrong_shape};
 use crate::detector::{DetectError, LabelledBox};
 use crate::letterbox::Placement;
 use crate::manifest::reader::Table;
@@ -101,6 +101,17 @@ impl Head for HeatmapSpec {
             }
         }
         Ok(found)
+    }
+
+    fn tint(&self, outputs: &Outputs<'_>, frame: &Frame<'_>) -> Result<Option<Tint>, DetectError> {
+        let images = image_scores(outputs, &self.score_output, frame.classes)?;
+        let (grids, columns, rows) = self.grids(outputs, images.len())?;
+        let heat = |class: usize, cell: usize| grids[class * columns * rows + cell].clamp(0.0, 1.0);
+        let hottest = |cell: usize| {
+            let cells = frame.classes.told().map(|(class, label)| (label, heat(class, cell)));
+            cells.max_by(|a, b| a.1.total_cmp(&b.1))
+        };
+        Ok(Some(Tint { columns, rows, cells: (0..columns * rows).map(hottest).collect() }))
     }
 }
 

@@ -161,6 +161,19 @@ pub(crate) struct Frame<'f> {
 /// Turns the outputs of one run into boxes, none below the frame's floor.
 pub(crate) trait Head: Send + std::fmt::Debug {
     fn read(&self, outputs: &Outputs<'_>, frame: &Frame<'_>) -> Result<Vec<LabelledBox>, DetectError>;
+
+    /// What the graph tells of every cell, for a person to look at; `None` for a head without cells of its own.
+    fn tint(&self, _: &Outputs<'_>, _: &Frame<'_>) -> Result<Option<Tint>, DetectError> {
+        Ok(None)
+    }
+}
+
+/// A grid over the input: for each cell, row by row, a label and how much of it there is, `0..=1`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Tint {
+    pub(crate) columns: usize,
+    pub(crate) rows: usize,
+    pub(crate) cells: Vec<Option<(usize, f32)>>,
 }
 
 /// A manifest's head and what it needs of the graph.

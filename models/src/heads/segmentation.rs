@@ -13,7 +13,7 @@ use super::candidates::{Candidates, Suppression};
 use super::needs::NeededOutput;
 use super::numbers::{sigmoid, softmax};
 use super::regions::{Region, grow};
-use super::{Frame, Head, cell_size, cells_inside, wrong_classes, wrong_shape};
+use super::{Frame, Head, Tint, cell_size, cells_inside, wrong_classes, wrong_shape};
 use crate::detector::{DetectError, LabelledBox};
 use crate::manifest::reader::Table;
 use crate::session::Outputs;
@@ -48,13 +48,6 @@ pub enum SegmentationLayout {
 
 /// Largest side of a mask, which no input exceeds either.
 const MAX_SIDE: i64 = 4096;
-
-/// For each pixel the label it belongs to and what it counts for.
-struct Mask {
-    columns: usize,
-    rows: usize,
-    pixels: Vec<Option<(usize, f32)>>,
-}
 
 impl SegmentationSpec {
     pub(super) fn read(table: &mut Table<'_>) -> Option<Self> {
@@ -95,7 +88,8 @@ impl SegmentationSpec {
         }]
     }
 
-    fn mask(&self, outputs: &Outputs<'_>, frame: &Frame<'_>) -> Result<Mask, DetectError> {
+    /// For each pixel the label it belongs to and what it counts for.
+    fn mask(&self, outputs: &Outputs<'_>, frame: &Frame<'_>) -> Result<Tint, DetectError> {
         if self.layout == SegmentationLayout::Classes {
             return self.class_mask(outputs, frame);
         }
@@ -125,10 +119,10 @@ impl SegmentationSpec {
             (part >= self.cut).then_some((label, part))
         };
         let pixels = best.into_iter().enumerate().map(pixel).collect();
-        Ok(Mask { columns, rows, pixels })
+        Ok(Tint { columns, rows, cells: pixels })
     }
 
-    fn class_mask(&self, outputs: &Outputs<'_>, frame: &Frame<'_>) -> Result<Mask, DetectError> {
+    fn class_mask(&self, outputs: &Outputs<'_>, frame: &Frame<'_>) -> Result<Tint, DetectError> {
         let (shape, values) = outputs.counts(&self.output)?;
         let ([1, rows, columns] | [1, 1, rows, columns]) = *shape else {
             return Err(wrong_shape(&self.output, shape));
@@ -146,7 +140,7 @@ impl SegmentationSpec {
             }
         };
         let pixels = values.into_iter().map(pixel).collect::<Result<_, _>>()?;
-        Ok(Mask { columns, rows, pixels })
+        Ok(Tint { columns, rows, cells: pixels })
     }
 
     fn sides(&self, shape: &[i64], rows: i64, columns: i64) -> Result<(usize, usize), DetectError> {
@@ -165,9 +159,9 @@ impl Head for SegmentationSpec {
         let mut regions: Vec<Region> = Vec::new();
         let mut candidates = Candidates::new(&self.output, frame);
         let mut free = cells_inside(frame.placement, mask.columns, mask.rows);
-        for start in 0..mask.pixels.len() {
-            let (true, Some((label, _))) = (free[start], mask.pixels[start]) else { continue };
-            let own = |cell: usize| mask.pixels[cell].filter(|(own, _)| *own == label).map(|(_, part)| part);
+        for start in 0..mask.cells.len() {
+            let (true, Some((label, _))) = (free[start], mask.cells[start]) else { continue };
+            let own = |cell: usize| mask.cells[cell].filter(|(own, _)| *own == label).map(|(_, part)| part);
             let region = grow(start, (mask.columns, mask.rows), &mut free, own);
             if region.cells as f32 >= least {
                 let mean = (region.sum / region.cells as f64) as f32;
@@ -176,5 +170,9 @@ impl Head for SegmentationSpec {
             }
         }
         candidates.boxes(self.suppression, |place| regions[place].edges((width, height)))
+    }
+
+    fn tint(&self, outputs: &Outputs<'_>, frame: &Frame<'_>) -> Result<Option<Tint>, DetectError> {
+        self.mask(outputs, frame).map(Some)
     }
 }
