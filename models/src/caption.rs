@@ -62,9 +62,9 @@ pub(crate) struct Captions<'p> {
 }
 
 impl<'p> Captions<'p> {
-    /// Letters are as large as suits the picture: seven pixels high at least, and a fortieth of its longer side.
+    /// Letters are as large as suits the picture: seven pixels high, and about 3 % of its longer side where that is more.
     pub(crate) fn on(picture: &'p mut RgbImage) -> Self {
-        let scale = (picture.width().max(picture.height()) / 320).max(1);
+        let scale = (picture.width().max(picture.height()) / 240).max(1);
         Self { picture, scale, plates: Vec::new() }
     }
 

@@ -343,3 +343,69 @@ fn acyclic(nodes: &[Node<'_>]) -> Result<(), Fault> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(number: u8, content: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![number << 3 | 2];
+        let mut length = content.len();
+        while length >= 0x80 {
+            bytes.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        bytes.push(length as u8);
+        bytes.extend(content);
+        bytes
+    }
+
+    fn relu(number: usize) -> Vec<u8> {
+        let (input, output) = (format!("x{number}"), format!("x{}", number + 1));
+        let node = [field(1, input.as_bytes()), field(2, output.as_bytes()), field(4, b"Relu")].concat();
+        field(1, &node)
+    }
+
+    #[test]
+    fn a_chain_of_the_most_nodes_passes_in_no_stack_and_one_more_does_not() {
+        let chain = |nodes: usize| field(7, &(0..nodes).flat_map(relu).collect::<Vec<u8>>());
+        assert_eq!(audit(&chain(MAX_NODES)), Ok(()));
+        assert_eq!(audit(&chain(MAX_NODES + 1)), Err(Fault::TooManyNodes));
+    }
+
+    #[test]
+    fn dimensions_that_overflow_or_are_negative_are_too_many() {
+        let tensor_of = |dims: &[u64]| {
+            let mut bytes = field(8, b"w");
+            for dim in dims {
+                bytes.push(1 << 3);
+                let mut rest = *dim;
+                while rest >= 0x80 {
+                    bytes.push(rest as u8 | 0x80);
+                    rest >>= 7;
+                }
+                bytes.push(rest as u8);
+            }
+            [field(7, &[relu(0), field(5, &bytes)].concat())].concat()
+        };
+        assert_eq!(audit(&tensor_of(&[2, 2])), Ok(()));
+        for dims in [&[1 << 40, 1 << 40][..], &[u64::MAX], &[1 << 20]] {
+            assert!(matches!(audit(&tensor_of(dims)), Err(Fault::Claim { .. })), "{dims:?}");
+        }
+    }
+
+    #[test]
+    fn an_operator_that_the_model_defines_itself_is_its_own() {
+        let node = [field(2, b"y"), field(4, b"Own"), field(7, b"city")].concat();
+        let graph = field(7, &field(1, &node));
+        let refused = audit(&graph).unwrap_err();
+        assert!(matches!(&refused, Fault::CustomOperator { node, .. } if node == "y"), "{refused}");
+        // Field 25 takes two bytes of tag.
+        let inner = field(7, &[field(2, b"y"), field(4, b"Relu")].concat());
+        let function = [field(1, b"Own"), field(5, b"y"), inner, field(10, b"city")].concat();
+        let mut model = graph;
+        model.extend([0xca, 0x01, function.len() as u8]);
+        model.extend(function);
+        assert_eq!(audit(&model), Ok(()));
+    }
+}
