@@ -194,10 +194,16 @@ pub enum ModelsCommand {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Tell the inputs and outputs of an ONNX file.
+    /// Tell the inputs and outputs of an ONNX file, guess its head and draft a model.toml.
     Inspect {
         /// The ONNX file.
         file: PathBuf,
+        /// Write the draft to this file instead of printing it; one that exists is left alone.
+        #[arg(long, value_name = "FILE", conflicts_with = "write")]
+        draft: Option<PathBuf>,
+        /// Make a model folder of a copy of the ONNX file and the draft.
+        #[arg(long, value_name = "DIR")]
+        write: Option<PathBuf>,
     },
 }
 

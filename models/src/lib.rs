@@ -20,9 +20,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod caption;
+pub mod classes;
 pub mod coverage;
 pub mod detector;
 pub mod eval;
+mod guard;
 pub mod heads;
 mod heat_map;
 pub mod inspect;

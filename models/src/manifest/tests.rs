@@ -154,7 +154,14 @@ fn labels_are_there_and_differ() {
         [(7, "labels is empty: name each of the model's outputs".to_owned())]
     );
     let twice = with("[\"fire\", \"smoke\"]", "[\"fire\", \"fire\"]");
-    assert_eq!(twice, [(7, "label 'fire' is there twice".to_owned())]);
+    assert_eq!(
+        twice,
+        [(
+            7,
+            "label 'fire' is there twice: to tell several classes as one, list them in [head.classes]"
+                .to_owned()
+        )]
+    );
 }
 
 #[test]
