@@ -47,7 +47,7 @@ async fn a_camera_that_refuses_the_password_has_failed_as_unauthorized() {
         let blind = |frame: &FrameDetections| frame.outcome == FrameOutcome::NotSeen(NotSeen::Disconnected);
         assert!(!frames.is_empty() && frames.iter().all(blind), "{camera}: {frames:?}");
     }
-    rig.good_is_untouched();
+    rig.good_is_untouched().await;
     rig.end().await;
 }
 
@@ -59,7 +59,7 @@ async fn a_camera_that_sends_garbage_after_the_handshake_has_failed_with_the_pro
     seconds(2).await;
     assert!(rig.analysed("bad").is_empty());
     assert!(!rig.states("bad").contains(&CameraState::Live));
-    rig.good_is_untouched();
+    rig.good_is_untouched().await;
     rig.end().await;
 }
 
@@ -69,7 +69,7 @@ async fn a_camera_that_never_answers_has_failed_in_time() {
     rig.until("the failure", |rig| failed(&rig.status("bad").state) == Some(FailReason::Timeout)).await;
     seconds(2).await;
     assert!(rig.analysed("bad").is_empty());
-    rig.good_is_untouched();
+    rig.good_is_untouched().await;
     rig.end().await;
 }
 
@@ -85,7 +85,7 @@ async fn a_camera_that_stalls_is_seen_to_stall_and_is_connected_again() {
     let stalled = states.iter().position(|state| *state == CameraState::Stalled).unwrap();
     assert!(states[stalled..].contains(&CameraState::Live), "{states:?}");
     rig.analysed("bad").iter().for_each(|frame| assert_shows(frame, RED));
-    rig.good_is_untouched();
+    rig.good_is_untouched().await;
     rig.end().await;
 }
 
@@ -101,7 +101,7 @@ async fn a_camera_that_changes_its_resolution_is_looked_at_before_and_after() {
     rig.until("looks after", |rig| rig.analysed("bad").len() >= before + 4).await;
     assert_eq!(rig.status("bad").state, CameraState::Live);
     rig.analysed("bad").iter().for_each(|frame| assert_shows(frame, RED));
-    rig.good_is_untouched();
+    rig.good_is_untouched().await;
     rig.end().await;
 }
 
@@ -118,7 +118,7 @@ async fn a_camera_without_parameter_sets_is_never_live_and_says_why() {
         |state: &CameraState| matches!(state, CameraState::Failed { detail, .. } if !detail.is_empty());
     assert!(states.iter().filter(|state| told(state)).all(detailed), "{states:?}");
     assert!(rig.analysed("bad").is_empty());
-    rig.good_is_untouched();
+    rig.good_is_untouched().await;
     rig.end().await;
 }
 
@@ -137,7 +137,7 @@ async fn a_camera_that_drops_every_five_seconds_is_connected_again_and_still_loo
     let frames = rig.analysed("bad");
     assert!(frames.len() >= 12, "looked at {} times in four connections", frames.len());
     frames.iter().for_each(|frame| assert_shows(frame, RED));
-    rig.good_is_untouched();
+    rig.good_is_untouched().await;
     rig.end().await;
 }
 
@@ -153,7 +153,7 @@ async fn a_truncated_keyframe_costs_that_keyframe_only() {
     rig.until("whole and torn keyframes", |rig| torn(rig) >= 2 && rig.analysed("bad").len() >= 6).await;
     assert_eq!(rig.status("bad").connects, 1);
     assert!(rig.states("bad").iter().all(|state| failed(state).is_none()), "{:?}", rig.states("bad"));
-    rig.good_is_untouched();
+    rig.good_is_untouched().await;
     rig.end().await;
 }
 
@@ -171,7 +171,7 @@ async fn streams_without_idr_frames_are_looked_at_like_any_other() {
         let frames = rig.analysed(&id);
         frames.iter().skip(2).for_each(|frame| assert_shows(frame, RED));
     }
-    rig.good_is_untouched();
+    rig.good_is_untouched().await;
     rig.end().await;
 }
 
@@ -188,7 +188,7 @@ async fn cameras_over_datagrams_and_with_passwords_are_looked_at() {
         rig.until(camera, |rig| rig.analysed(camera).len() >= 3).await;
         rig.analysed(camera).iter().for_each(|frame| assert_shows(frame, RED));
     }
-    rig.good_is_untouched();
+    rig.good_is_untouched().await;
     rig.end().await;
 }
 
@@ -249,7 +249,9 @@ async fn no_answer_is_ever_attached_to_another_camera_or_moment() {
         assert!(frames.len() as u64 >= run_for / 5, "{} was looked at {} times", camera.id, frames.len());
         for frame in &frames {
             let Some(colour) = colour_of(camera.pattern, frame, &rig) else { continue };
-            assert!(shows(frame, colour), "{} shows {:?}, not {colour:?}", camera.id, frame.detections);
+            let at = frame.captured_at.since(rig.street.started_at());
+            let shown = &frame.detections;
+            assert!(shows(frame, colour), "{} shows {shown:?} at {at:?}, not {colour:?}", camera.id);
             checked += 1;
         }
     }
@@ -258,11 +260,11 @@ async fn no_answer_is_ever_attached_to_another_camera_or_moment() {
     rig.end().await;
 }
 
-/// The colour that a camera showed when a frame was taken; `None` near a change, since a camera's clock is known to a
-/// second only.
+/// The colour that a camera showed when a frame was taken; `None` near a change: when a picture was taken is known from
+/// the soonest arrival so far, and while thirty encoders start on two cores the soonest is late.
 fn colour_of(pattern: Pattern, frame: &FrameDetections, rig: &Rig) -> Option<[u8; 3]> {
     let at = frame.captured_at.since(rig.street.started_at());
-    let margin = Duration::from_secs(1);
+    let margin = Duration::from_millis(2_500);
     let colours = [at.saturating_sub(margin), at, at + margin].map(|at| pattern.colour(at));
     debug_assert!(margin * 2 < ALTERNATES_EVERY);
     (colours[0] == colours[1] && colours[1] == colours[2]).then_some(colours[1]?)

@@ -32,7 +32,7 @@ pub fn city(
         },
         cameras: cameras.into_iter().map(|(id, address)| (id.clone(), camera(id, address, &fire))).collect(),
         kinds: BTreeMap::from([(fire.clone(), kind(fire, labels, look_interval))]),
-        models: vec![Model { dir: model.to_owned(), id: None }],
+        models: vec![Model::of(model.to_owned())],
         departments: BTreeMap::new(),
         routes: Vec::new(),
         destinations: BTreeMap::new(),

@@ -41,7 +41,7 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Run a simulated street and a city brain on it.
     Demo(DemoArgs),
-    /// Measure a model on labelled pictures.
+    /// Measure the shipped models, or others, on labelled pictures and clips.
     Eval(EvalArgs),
     /// Look into models.
     #[command(subcommand)]
@@ -139,7 +139,7 @@ pub struct DemoArgs {
 /// Arguments of `citybrain eval`.
 #[derive(Debug, Args)]
 pub struct EvalArgs {
-    /// Folder of labelled pictures: annotations.json, labels.csv, images/.
+    /// Folder of labelled pictures and clips: annotations.json, labels.csv, images/, clips.csv, clips/.
     #[arg(long, value_name = "DIR", env = "DATA")]
     pub data: PathBuf,
 
@@ -147,7 +147,7 @@ pub struct EvalArgs {
     #[arg(long, default_value = "val")]
     pub split: String,
 
-    /// Model folder; every shipped model by default.
+    /// Model folder; the shipped models by default. Can be given several times: they answer together.
     #[arg(long, value_name = "DIR")]
     pub model: Vec<PathBuf>,
 
@@ -155,19 +155,27 @@ pub struct EvalArgs {
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
 
-    /// Write file_name,kind,score for every picture and kind.
+    /// Do not play the clips.
+    #[arg(long)]
+    pub no_clips: bool,
+
+    /// Folder for report.html, report.json and scores.csv.
+    #[arg(long, value_name = "DIR", default_value = ".citybrain/eval")]
+    pub out: PathBuf,
+
+    /// Write file_name,kind,score for every picture and kind to this file instead.
     #[arg(long, value_name = "FILE")]
     pub scores: Option<PathBuf>,
 
-    /// Write the figures as JSON.
+    /// Write the figures as JSON to this file instead.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 
-    /// Write the figures as a self-contained HTML page.
+    /// Write the figures as a self-contained HTML page to this file instead.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
 
-    /// Write the figures into the model's card.
+    /// Write each model's figures into its card.
     #[arg(long)]
     pub update_card: bool,
 }
@@ -186,10 +194,16 @@ pub enum ModelsCommand {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Tell the inputs and outputs of an ONNX file.
+    /// Tell the inputs and outputs of an ONNX file, guess its head and draft a model.toml.
     Inspect {
         /// The ONNX file.
         file: PathBuf,
+        /// Write the draft to this file instead of printing it; one that exists is left alone.
+        #[arg(long, value_name = "FILE", conflicts_with = "write")]
+        draft: Option<PathBuf>,
+        /// Make a model folder of a copy of the ONNX file and the draft.
+        #[arg(long, value_name = "DIR")]
+        write: Option<PathBuf>,
     },
 }
 

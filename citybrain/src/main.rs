@@ -6,6 +6,7 @@ mod cli;
 mod demo;
 mod docs;
 mod eval;
+mod lineup;
 mod logging;
 mod models;
 mod run;

@@ -1,9 +1,9 @@
 //! `citybrain run`: a whole city in one process; and `citybrain check`.
 
 use crate::cli::{CheckArgs, RunArgs};
+use crate::lineup;
 use crate::server;
 use crate::signals::{Asked, Signals};
-use crate::zoo;
 use anyhow::Context;
 use citybrain_dispatcher::{Dispatcher, DispatcherParts};
 use citybrain_ingest_config::City;
@@ -51,21 +51,32 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     let city = with_models(citybrain_ingest_config::load(&args.config)?.city)?;
     let mut sound = true;
-    let mut labels: Vec<Label> = Vec::new();
+    let mut labels: Vec<Vec<Label>> = Vec::new();
     let runtime = Runtime::load(None)?;
-    for dir in city.models.iter().map(|model| &model.dir) {
-        match Detector::load(dir, &runtime, SessionOptions::default()) {
+    for model in &city.models {
+        let options = SessionOptions {
+            provider: model.provider,
+            precision: model.precision,
+            ..SessionOptions::default()
+        };
+        labels.push(match Detector::load(&model.dir, &runtime, options) {
             Ok(detector) => {
                 println!("model {} loads and answers", detector.model_id());
-                labels.extend(detector.labels().iter().cloned());
+                detector.labels().to_vec()
             }
             Err(error) => {
                 sound = false;
-                println!("model {}: {error}", dir.display());
+                println!("model {}: {error}", model.dir.display());
+                Vec::new()
             }
-        }
+        });
     }
-    for gap in coverage::gaps(&city, &labels) {
+    let by_model: Vec<&[Label]> = labels.iter().map(Vec::as_slice).collect();
+    // Of a model that does not load it is not known what it speaks of.
+    let never = if sound { coverage::never_asked(&city, &by_model) } else { Vec::new() };
+    sound &= never.is_empty();
+    never.iter().for_each(|never| println!("{never}"));
+    for gap in coverage::gaps(&city, labels.iter().flatten()) {
         println!("note: {gap}");
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -81,14 +92,14 @@ fn read(file: &Path) -> anyhow::Result<City> {
 
 fn without_file(args: &RunArgs) -> anyhow::Result<City> {
     let data_dir = args.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR));
-    let models = args.model.iter().map(|dir| Model { dir: dir.clone(), id: None }).collect();
+    let models = args.model.iter().cloned().map(Model::of).collect();
     with_models(City::for_cameras(&args.camera, &data_dir, models)?)
 }
 
 /// A city that names no model gets the shipped ones.
 fn with_models(mut city: City) -> anyhow::Result<City> {
     if city.models.is_empty() {
-        city.models = zoo::shipped_models()?.into_iter().map(|dir| Model { dir, id: None }).collect();
+        city.models = lineup::shipped()?;
     }
     Ok(city)
 }

@@ -2,7 +2,11 @@
 //!
 //! This is what the other rooms read. Nothing in here can be wrong on its own: `validate` has refused the rest.
 
-use citybrain_types::{CameraId, DepartmentId, DestinationId, EventKind, Label, ModelId, Polygon};
+mod model;
+
+pub use model::{ASKED_AT_MOST_EVERY, Cascade, ExecutionProvider, Model, Precision, Turn};
+
+use citybrain_types::{CameraId, DepartmentId, DestinationId, EventKind, Label, Polygon};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -193,15 +197,6 @@ pub struct EvidencePolicy {
     pub hits_needed: u32,
     /// … among the last this many looks.
     pub looks_counted: u32,
-}
-
-/// A model folder.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Model {
-    /// Folder with `model.toml`.
-    pub dir: PathBuf,
-    /// Expected identity, where the config pins it.
-    pub id: Option<ModelId>,
 }
 
 /// A department.

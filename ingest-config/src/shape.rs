@@ -181,6 +181,8 @@ mod tests {
             "workers",
             "concurrent_deliveries",
             "join_distance",
+            "after_score",
+            "crop",
         ];
         each_field(file_shape(), "", &mut |path, field| {
             let bounded = match &field.shape {

@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use citybrain_ingest_config::resolved::{Channel, DecodeMode, Model, Transport};
+use citybrain_ingest_config::resolved::{
+    Cascade, Channel, DecodeMode, ExecutionProvider, Model, Precision, Transport, Turn,
+};
 use citybrain_ingest_config::{Change, City, ConfigErrors, Loaded, MAX_PROBLEMS, load_with};
 use citybrain_types::{CameraId, EventKind};
 
@@ -246,7 +248,7 @@ fn cameras_on_the_command_line_make_a_city_without_a_file() {
         "v4l2:///dev/video0",
     ]
     .map(str::to_owned);
-    let model = Model { dir: "models/eyes".into(), id: None };
+    let model = Model::of("models/eyes".into());
     let city = City::for_cameras(&addresses, folder.path(), vec![model]).unwrap();
     let ids: Vec<&str> = city.cameras.keys().map(CameraId::as_str).collect();
     assert_eq!(ids, ["192.0.2.7", "192.0.2.7-2", "2001-db8--1", "Main-Street", "video0"]);
@@ -304,4 +306,44 @@ fn settings_that_need_a_restart_are_named() {
     let before = city(text);
     let after = city(&format!("{text}listen = \"127.0.0.1:9090\"\n[pipeline]\nworkers = 1000\n"));
     assert_eq!(Change::between(&before, &after).needs_restart, ["site.listen", "pipeline.workers"]);
+}
+
+#[test]
+fn models_have_their_own_intervals_and_kinds_and_a_cascade_knows_who_asks_it_wherever_it_stands() {
+    let city = city(
+        r#"
+        [[models]]
+        name = "verifier"
+        dir = "models/second"
+        after = "eyes"
+        after_score = 0.25
+        crop = 2.5
+        provider = "openvino"
+        precision = "bf16"
+
+        [[models]]
+        dir = "models/eyes"
+        kinds = ["fire", "littering"]
+
+        [[models]]
+        dir = "models/slow"
+        look_interval_secs = 60
+
+        [[models]]
+        dir = "models/third"
+        after = "verifier"
+        look_interval_secs = 5
+        "#,
+    );
+    let [second, eyes, slow, third] = city.models.as_slice() else { panic!("{:?}", city.models) };
+    let cascade =
+        Cascade { after: 1, score: Some(0.25), crop: Some(2.5), at_most_every: Duration::from_secs(1) };
+    assert_eq!(second.turn, Turn::After(cascade));
+    assert_eq!((second.provider, second.precision), (ExecutionProvider::OpenVino, Some(Precision::Bf16)));
+    assert_eq!((eyes.name.as_str(), &eyes.turn), ("eyes", &Turn::Every(None)));
+    assert!(eyes.speaks_to(&EventKind::new("fire")) && !eyes.speaks_to(&EventKind::new("waterlogging")));
+    assert!(slow.speaks_to(&EventKind::new("waterlogging")));
+    assert_eq!(slow.turn, Turn::Every(Some(Duration::from_secs(60))));
+    let cascade = Cascade { after: 0, score: None, crop: None, at_most_every: Duration::from_secs(5) };
+    assert_eq!(third.turn, Turn::After(cascade));
 }

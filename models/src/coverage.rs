@@ -1,6 +1,7 @@
-//! Do the labels of the loaded models fit the event catalogue?
+//! Do the labels of the loaded models fit the event catalogue, and each other?
 
 use citybrain_ingest_config::City;
+use citybrain_ingest_config::resolved::Kind;
 use citybrain_types::{EventKind, Label};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -54,4 +55,35 @@ pub fn gaps<'l>(city: &City, labels: impl IntoIterator<Item = &'l Label>) -> Vec
         .filter(|kind| !kind.labels.iter().any(|label| scored.contains(label)))
         .map(|kind| Gap::UnscoredKind { kind: kind.kind.clone(), labels: kind.labels.clone() });
     unheard.chain(unscored).collect()
+}
+
+/// A model that waits for what another one finds, and that cannot be concerned by anything the other can find: it would
+/// cost memory and never answer, and somebody relies on it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "model '{model}' is asked after '{after}', but no kind of the catalogue listens to both: give the models a label or a kind in common, or leave 'after' out"
+)]
+pub struct NeverAsked {
+    /// The model that waits.
+    pub model: String,
+    /// The model it waits for.
+    pub after: String,
+}
+
+/// The cascades that share no kind, given the labels of each of the city's models in their order.
+#[must_use]
+pub fn never_asked(city: &City, labels: &[&[Label]]) -> Vec<NeverAsked> {
+    let speaks = |model: usize, kind: &Kind| {
+        let labels = labels.get(model).copied().unwrap_or_default();
+        city.models[model].speaks_to(&kind.kind) && labels.iter().any(|label| kind.labels.contains(label))
+    };
+    let mut never = Vec::new();
+    for (index, model) in city.models.iter().enumerate() {
+        let Some(after) = model.cascade().map(|cascade| cascade.after) else { continue };
+        let Some(other) = city.models.get(after) else { continue };
+        if !city.kinds.values().any(|kind| speaks(index, kind) && speaks(after, kind)) {
+            never.push(NeverAsked { model: model.name.clone(), after: other.name.clone() });
+        }
+    }
+    never
 }

@@ -1,13 +1,18 @@
 //! A loaded model: frames in, scored boxes out.
 
-use crate::heads::{self, Frame, Head, NeededOutput};
+mod mismatch;
+
+use crate::heads::{self, ExtraInput, Frame, Head, Tint};
+use crate::heat_map::HeatMap;
 use crate::letterbox::Placement;
-use crate::manifest::{Dtype, InputSpec, Manifest, ManifestError};
+use crate::manifest::{InputSpec, Manifest, ManifestError};
 use crate::preprocess::Packer;
-use crate::runtime::Runtime;
-use crate::session::{Port, Session, SessionOptions, read_weights, sha256, shape_text};
+use crate::runtime::{ENVIRONMENT_VARIABLE, Runtime};
+use crate::session::{Outputs, Session, SessionOptions, read_weights, sha256};
+use citybrain_ingest_config::resolved::ExecutionProvider;
 use citybrain_types::{BoundingBox, Label, ModelId, NoAnswer, Score};
-use std::fmt;
+pub use mismatch::Mismatch;
+use mismatch::mismatches;
 use std::path::{Path, PathBuf};
 
 /// One thing a model found in one frame.
@@ -74,6 +79,21 @@ pub enum LoadError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The loaded library cannot run anything with the provider that was asked for.
+    #[error(
+        "provider '{}' is not in the onnx runtime in use, {}: {reason}; it has {}; choose one of these, or name a library that has it in {ENVIRONMENT_VARIABLE}",
+        .provider.name(), .library.display(), names(.available)
+    )]
+    Provider {
+        /// What was asked for.
+        provider: ExecutionProvider,
+        /// The library.
+        library: PathBuf,
+        /// What the library was built with.
+        available: Vec<ExecutionProvider>,
+        /// What is the matter.
+        reason: String,
+    },
     /// The manifest and the graph do not fit; everything that does not.
     #[error("{}", lines(.path, .mismatches))]
     Mismatch {
@@ -92,86 +112,12 @@ pub enum LoadError {
     },
 }
 
+fn names(providers: &[ExecutionProvider]) -> String {
+    providers.iter().map(|provider| format!("'{}'", provider.name())).collect::<Vec<_>>().join(", ")
+}
+
 fn lines(path: &Path, mismatches: &[Mismatch]) -> String {
     mismatches.iter().map(|mismatch| format!("{}: {mismatch}", path.display())).collect::<Vec<_>>().join("\n")
-}
-
-/// One claim of a manifest that its graph does not keep.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mismatch {
-    /// The graph does not have exactly one input.
-    InputCount {
-        /// Names of its inputs.
-        found: Vec<String>,
-    },
-    /// The graph's input has another name.
-    InputName {
-        /// As the manifest says.
-        claimed: String,
-        /// As it is.
-        found: String,
-    },
-    /// The input has another type or shape.
-    Input {
-        /// Its name.
-        name: String,
-        /// Type and shape as the manifest says.
-        claimed: String,
-        /// Type and shape as they are.
-        found: String,
-    },
-    /// The head needs an output that the graph has not.
-    OutputMissing {
-        /// Key of `[head]`.
-        key: &'static str,
-        /// As the manifest says.
-        claimed: String,
-        /// Names of the graph's outputs.
-        found: Vec<String>,
-    },
-    /// The number of labels is not the output's.
-    LabelCount {
-        /// The output.
-        output: String,
-        /// Labels of the manifest.
-        claimed: usize,
-        /// Labels of the output.
-        found: i64,
-    },
-    /// An output has another type or shape.
-    Output {
-        /// Its name.
-        name: String,
-        /// Type and shape the head needs.
-        needed: String,
-        /// Type and shape as they are.
-        found: String,
-    },
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InputCount { found } => {
-                write!(f, "a model has one input, the graph has {}: {}", found.len(), found.join(", "))
-            }
-            Self::InputName { claimed, found } => {
-                write!(f, "model.toml says the input is '{claimed}', the graph has '{found}'")
-            }
-            Self::Input { name, claimed, found } => {
-                write!(f, "model.toml says input '{name}' is {claimed}, the graph has {found}")
-            }
-            Self::OutputMissing { key, claimed, found } => {
-                write!(f, "model.toml says head.{key} is '{claimed}', the graph has {}", found.join(", "))
-            }
-            Self::LabelCount { output, claimed, found } => {
-                write!(f, "model.toml has {claimed} labels, output '{output}' of the graph has {found}")
-            }
-            Self::Output { name, needed, found } => {
-                write!(f, "the head needs output '{name}' as {needed}, the graph has {found}")
-            }
-        }
-    }
 }
 
 /// Why a frame got no answer.
@@ -208,6 +154,24 @@ pub enum DetectError {
         /// What came.
         found: String,
     },
+    /// An output holds NaN or an infinity.
+    #[error("output '{output}' holds {value}")]
+    NotFinite {
+        /// Its name.
+        output: String,
+        /// The number.
+        value: f32,
+    },
+    /// An output holds the number of a class that the model has not.
+    #[error("output '{output}' tells class {class}, the manifest speaks of {classes}")]
+    UnknownClass {
+        /// Its name.
+        output: String,
+        /// The number.
+        class: i64,
+        /// Classes of the manifest.
+        classes: usize,
+    },
     /// An output holds NaN or a number outside `0..=1`.
     #[error("output '{output}' holds {value} for label '{label}', which is no probability")]
     NotAProbability {
@@ -226,7 +190,10 @@ impl DetectError {
     pub const fn no_answer(&self) -> NoAnswer {
         match self {
             Self::FrameSize { .. } | Self::PlacementSize { .. } | Self::Runtime(_) => NoAnswer::RuntimeError,
-            Self::OutputShape { .. } | Self::NotAProbability { .. } => NoAnswer::InvalidOutput,
+            Self::OutputShape { .. }
+            | Self::NotFinite { .. }
+            | Self::UnknownClass { .. }
+            | Self::NotAProbability { .. } => NoAnswer::InvalidOutput,
         }
     }
 }
@@ -238,6 +205,7 @@ pub struct Detector {
     session: Session,
     packer: Packer,
     head: Box<dyn Head>,
+    extras: Vec<ExtraInput>,
     floor: f32,
 }
 
@@ -255,21 +223,23 @@ impl Detector {
             return Err(LoadError::Checksum { path, expected: manifest.sha256, found });
         }
         let session = Session::open(&path, &bytes, runtime, options)?;
-        let (head, needed) = heads::build(&manifest);
-        let mismatches = mismatches(&manifest, &needed, &session);
+        let (head, needs) = heads::build(&manifest);
+        let mismatches = mismatches(&manifest, &needs, &session);
         if !mismatches.is_empty() {
             return Err(LoadError::Mismatch { path, mismatches });
         }
         let packer = Packer::new(&manifest.input);
-        let mut detector = Self { manifest, session, packer, head, floor: DEFAULT_FLOOR };
-        detector.first_run().map_err(|source| LoadError::FirstRun { path, source })?;
+        let extras = needs.inputs;
+        let mut detector = Self { manifest, session, packer, head, extras, floor: DEFAULT_FLOOR };
+        detector.first_run(options).map_err(|source| LoadError::FirstRun { path, source })?;
         Ok(detector)
     }
 
-    fn first_run(&mut self) -> Result<(), DetectError> {
+    fn first_run(&mut self, options: SessionOptions) -> Result<(), DetectError> {
+        let _watch = self.session.stop_after(options.patience);
         let input = &self.manifest.input;
         let (frame, placement) = (vec![114; input.frame_bytes()], input.placement(input.width, input.height));
-        self.detect(&frame, &placement).map(|_| ())
+        options.bounded(|| self.detect(&frame, &placement)).map(|_| ())
     }
 
     /// What the model is fed with.
@@ -316,6 +286,34 @@ impl Detector {
     /// # Errors
     /// [`DetectError`]; the frame then has no answer, which is not the same as nothing found.
     pub fn detect(&mut self, rgb: &[u8], placement: &Placement) -> Result<Vec<LabelledBox>, DetectError> {
+        self.look(rgb, placement, |head, outputs, frame| head.read(outputs, frame))
+    }
+
+    /// As [`Detector::detect`], and what the model says of every part of the picture, where its head knows that.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    pub fn detect_with_map(
+        &mut self,
+        rgb: &[u8],
+        placement: &Placement,
+    ) -> Result<(Vec<LabelledBox>, Option<HeatMap>), DetectError> {
+        self.look(rgb, placement, |head, outputs, frame| {
+            Ok((head.read(outputs, frame)?, head.map(outputs, frame)?))
+        })
+    }
+
+    /// What the graph tells of every cell of its own grid, where its head has one.
+    pub(crate) fn tint(&mut self, rgb: &[u8], placement: &Placement) -> Result<Option<Tint>, DetectError> {
+        self.look(rgb, placement, |head, outputs, frame| head.tint(outputs, frame))
+    }
+
+    fn look<T>(
+        &mut self,
+        rgb: &[u8],
+        placement: &Placement,
+        read: impl FnOnce(&dyn Head, &Outputs<'_>, &Frame<'_>) -> Result<T, DetectError>,
+    ) -> Result<T, DetectError> {
         let input = &self.manifest.input;
         let (width, height, expected) = (input.width, input.height, input.frame_bytes());
         if rgb.len() != expected {
@@ -324,61 +322,15 @@ impl Detector {
         if placement.input() != (width, height) {
             return Err(DetectError::PlacementSize { expected: (width, height), found: placement.input() });
         }
-        let outputs = self.session.run(input.shape(), &self.packer.pack(rgb))?;
+        let packed = self.packer.pack(rgb);
+        let outputs = self.session.run(&input.name, input.shape(), &packed, &self.extras)?;
         let frame = Frame {
             labels: &self.manifest.labels,
+            classes: &self.manifest.classes,
             thresholds: &self.manifest.thresholds,
             floor: self.floor,
             placement,
         };
-        self.head.read(&outputs, &frame)
+        read(&*self.head, &outputs, &frame)
     }
-}
-
-/// Every claim of the manifest that the graph does not keep.
-fn mismatches(manifest: &Manifest, needed: &[NeededOutput], session: &Session) -> Vec<Mismatch> {
-    let mut mismatches: Vec<Mismatch> =
-        input_mismatch(&manifest.input, &session.inputs()).into_iter().collect();
-    let outputs = session.outputs();
-    mismatches
-        .extend(needed.iter().filter_map(|need| output_mismatch(need, manifest.labels.len(), &outputs)));
-    mismatches
-}
-
-fn input_mismatch(input: &InputSpec, inputs: &[Port]) -> Option<Mismatch> {
-    let [port] = inputs else {
-        return Some(Mismatch::InputCount { found: inputs.iter().map(|port| port.name.clone()).collect() });
-    };
-    if port.name != input.name {
-        return Some(Mismatch::InputName { claimed: input.name.clone(), found: port.name.clone() });
-    }
-    let dtype = match input.dtype {
-        Dtype::U8 => "uint8",
-        Dtype::F32 => "float32",
-    };
-    let claimed = format!("{dtype} {}", shape_text(&input.shape()));
-    (!port.fits(dtype, &input.shape())).then(|| Mismatch::Input {
-        name: port.name.clone(),
-        claimed,
-        found: port.to_string(),
-    })
-}
-
-fn output_mismatch(need: &NeededOutput, labels: usize, outputs: &[Port]) -> Option<Mismatch> {
-    let Some(port) = outputs.iter().find(|port| port.name == need.name) else {
-        let found = outputs.iter().map(|port| format!("'{}'", port.name)).collect();
-        return Some(Mismatch::OutputMissing { key: need.key, claimed: need.name.clone(), found });
-    };
-    let mut any_labels = need.shape.clone();
-    any_labels[need.label_axis] = -1;
-    if !port.fits("float32", &any_labels) {
-        let needed = format!("float32 {}", shape_text(&need.shape));
-        return Some(Mismatch::Output { name: port.name.clone(), needed, found: port.to_string() });
-    }
-    let found = port.shape.as_ref().map_or(-1, |shape| shape[need.label_axis]);
-    (found != -1 && found != labels as i64).then(|| Mismatch::LabelCount {
-        output: port.name.clone(),
-        claimed: labels,
-        found,
-    })
 }

@@ -1,9 +1,17 @@
 //! Looks into a model: the ports of an ONNX file, and a check of a whole folder on one picture.
 
+mod draft;
+mod guess;
+
+use crate::caption::Captions;
 use crate::detector::{DetectError, Detector, LabelledBox, LoadError};
+use crate::heads::Tint;
+use crate::letterbox::Placement;
 use crate::picture::{self, Fitter, PictureError};
 use crate::runtime::Runtime;
 use crate::session::{Port, Session, SessionOptions, read_weights, sha256};
+use citybrain_types::Label;
+pub use draft::Draft;
 use image::RgbImage;
 use std::fmt;
 use std::path::Path;
@@ -20,6 +28,8 @@ pub struct GraphDescription {
     pub inputs: Vec<Port>,
     /// Outputs, in the graph's order.
     pub outputs: Vec<Port>,
+    /// Class names that the exporter left in the file; empty when there are none.
+    pub names: Vec<String>,
 }
 
 /// Describes an ONNX file, without a manifest.
@@ -35,6 +45,7 @@ pub fn describe(file: &Path, runtime: &Runtime) -> Result<GraphDescription, Load
         bytes: bytes.len() as u64,
         inputs: session.inputs(),
         outputs: session.outputs(),
+        names: session.metadata("names").map(|names| draft::class_names(&names)).unwrap_or_default(),
     })
 }
 
@@ -46,6 +57,9 @@ impl fmt::Display for GraphDescription {
             for port in ports {
                 writeln!(f, "{what}  {}  {port}", port.name)?;
             }
+        }
+        if !self.names.is_empty() {
+            writeln!(f, "names   {}", self.names.join(", "))?;
         }
         Ok(())
     }
@@ -70,9 +84,15 @@ pub enum CheckError {
 pub struct Checked {
     detector: Detector,
     picture: RgbImage,
+    placement: Placement,
     found: Vec<LabelledBox>,
+    tint: Option<Tint>,
     took: Duration,
 }
+
+/// Colours of labels, in their order.
+const COLORS: [[u8; 3]; 6] =
+    [[230, 40, 30], [30, 110, 230], [20, 160, 90], [240, 170, 0], [150, 60, 200], [0, 170, 190]];
 
 /// Runs timed, after the first: the median says more than one.
 const TIMED_RUNS: usize = 9;
@@ -98,7 +118,8 @@ pub fn check(dir: &Path, runtime: &Runtime, picture: Option<&Path>) -> Result<Ch
         times.push(started.elapsed());
     }
     times.sort();
-    Ok(Checked { detector, picture, found, took: times[TIMED_RUNS / 2] })
+    let tint = detector.tint(frame, &placement)?;
+    Ok(Checked { detector, picture, placement, found, tint, took: times[TIMED_RUNS / 2] })
 }
 
 impl Checked {
@@ -114,20 +135,52 @@ impl Checked {
         self.took
     }
 
-    /// Writes the picture with an outline around each box that reaches its label's threshold, as PNG or JPEG by the
-    /// name's ending.
+    /// Writes the picture with an outline, the label and the score for each box that reaches its label's threshold, as PNG
+    /// or JPEG by the name's ending. What a heat map or a segmentation tells of every cell is a tint under them.
     ///
     /// # Errors
     /// [`PictureError::Unwritable`].
     pub fn write_annotated(&self, path: &Path) -> Result<(), PictureError> {
-        const COLORS: [[u8; 3]; 6] =
-            [[230, 40, 30], [30, 110, 230], [20, 160, 90], [240, 170, 0], [150, 60, 200], [0, 170, 190]];
         let mut picture = self.picture.clone();
-        for found in self.found.iter().filter(|found| self.counts(found)) {
-            let index = self.detector.labels().iter().position(|label| *label == found.label).unwrap_or(0);
-            picture::outline(&mut picture, &found.bbox, COLORS[index % COLORS.len()]);
+        let color = |label: &Label| {
+            let index = self.detector.labels().iter().position(|known| known == label).unwrap_or(0);
+            COLORS[index % COLORS.len()]
+        };
+        if let Some(tint) = &self.tint {
+            self.dye(&mut picture, tint);
+        }
+        let told: Vec<&LabelledBox> = self.found.iter().filter(|found| self.counts(found)).collect();
+        for found in &told {
+            picture::outline(&mut picture, &found.bbox, color(&found.label));
+        }
+        let (width, height) = (picture.width() as f32, picture.height() as f32);
+        let mut captions = Captions::on(&mut picture);
+        for found in told {
+            let corner = (found.bbox.left() * width, found.bbox.top() * height);
+            let text = format!("{} {:.2}", found.label, found.score.get());
+            captions.write((corner.0.round() as u32, corner.1.round() as u32), &text, color(&found.label));
         }
         picture::write(path, &picture)
+    }
+
+    /// Mixes each pixel with the colour of its cell's label, at most by half.
+    fn dye(&self, picture: &mut RgbImage, tint: &Tint) {
+        let (width, height) = picture.dimensions();
+        let (content, input) = (self.placement.content(), self.placement.input());
+        // Middle of a pixel, in pixels of the input, as an index of a cell.
+        let cell = |at: u32, of: u32, start: u32, length: u32, side: u32, cells: usize| {
+            let place = (at as f32 + 0.5) / of as f32 * length as f32 + start as f32;
+            ((place / side as f32 * cells as f32) as usize).min(cells - 1)
+        };
+        for (x, y, pixel) in picture.enumerate_pixels_mut() {
+            let column = cell(x, width, content.left, content.width, input.0, tint.columns);
+            let row = cell(y, height, content.top, content.height, input.1, tint.rows);
+            let Some((label, strength)) = tint.cells[row * tint.columns + column] else { continue };
+            for (channel, dye) in pixel.0.iter_mut().zip(COLORS[label % COLORS.len()]) {
+                let mixed = f32::from(*channel) + (f32::from(dye) - f32::from(*channel)) * strength * 0.5;
+                *channel = mixed.round() as u8;
+            }
+        }
     }
 
     fn counts(&self, found: &LabelledBox) -> bool {

@@ -29,12 +29,19 @@ impl Placement {
     /// by a pixel against what the model has learnt. A size of zero counts as one.
     #[must_use]
     pub fn letterbox(source: (u32, u32), input: (u32, u32)) -> Self {
-        let (source_width, source_height) = (f64::from(source.0.max(1)), f64::from(source.1.max(1)));
-        let scale = (f64::from(input.0) / source_width).min(f64::from(input.1) / source_height);
-        let width = scaled(source_width * scale, input.0);
-        let height = scaled(source_height * scale, input.1);
+        let (width, height) = fitted(source, input, |length| length.round_ties_even());
         let content = Content { left: (input.0 - width) / 2, top: (input.1 - height) / 2, width, height };
         Self { input, content }
+    }
+
+    /// Scaled to fit with its aspect kept, in the top left corner; all padding is right or below.
+    ///
+    /// Sizes are cut off to whole pixels, as `int` does in YOLOX's `preproc`, which puts pictures like this.
+    #[must_use]
+    pub fn letterbox_top_left(source: (u32, u32), input: (u32, u32)) -> Self {
+        // A whole length that the division missed by a rounding error is still that length.
+        let (width, height) = fitted(source, input, |length| (length + 1e-6).trunc());
+        Self { input, content: Content { left: 0, top: 0, width, height } }
     }
 
     /// Scaled to cover the whole input, aspect not kept.
@@ -72,8 +79,12 @@ impl Placement {
     }
 }
 
-fn scaled(length: f64, limit: u32) -> u32 {
-    (length.round_ties_even() as u32).clamp(1, limit.max(1))
+/// Width and height of `source` scaled to fit into `input`, made whole by `whole`, at least one.
+fn fitted(source: (u32, u32), input: (u32, u32), whole: fn(f64) -> f64) -> (u32, u32) {
+    let (source_width, source_height) = (f64::from(source.0.max(1)), f64::from(source.1.max(1)));
+    let scale = (f64::from(input.0) / source_width).min(f64::from(input.1) / source_height);
+    let side = |length: f64, limit: u32| (whole(length * scale) as u32).clamp(1, limit.max(1));
+    (side(source_width, input.0), side(source_height, input.1))
 }
 
 #[cfg(test)]
@@ -106,6 +117,16 @@ mod tests {
         // 2 × 0.25 = 0.5 rounds to 0 and is raised to 1; 10 × 0.25 = 2.5 rounds to 2 and not to 3.
         assert_eq!(Placement::letterbox((256, 10), (64, 64)).content().height, 2);
         assert_eq!(Placement::letterbox((256, 14), (64, 64)).content().height, 4);
+    }
+
+    #[test]
+    fn a_picture_in_the_corner_is_padded_right_or_below_only() {
+        let content = |source| Placement::letterbox_top_left(source, (416, 416)).content();
+        assert_eq!(content((1920, 1080)), Content { left: 0, top: 0, width: 416, height: 234 });
+        assert_eq!(content((480, 640)), Content { left: 0, top: 0, width: 312, height: 416 });
+        // 427 × 416 / 640 = 277.55, which is cut off and not rounded.
+        assert_eq!(content((640, 427)), Content { left: 0, top: 0, width: 416, height: 277 });
+        assert_eq!(content((100_000, 1)), Content { left: 0, top: 0, width: 416, height: 1 });
     }
 
     #[test]

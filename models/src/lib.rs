@@ -20,10 +20,14 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod caption;
+pub mod classes;
 pub mod coverage;
 pub mod detector;
 pub mod eval;
+mod guard;
 pub mod heads;
+mod heat_map;
 pub mod inspect;
 pub mod letterbox;
 pub mod manifest;
@@ -31,12 +35,15 @@ mod nms;
 mod onnx;
 mod picture;
 mod preprocess;
+pub mod provider;
 pub mod runtime;
 pub mod session;
 
+pub use citybrain_ingest_config::resolved::{ExecutionProvider, Precision};
 pub use detector::{DetectError, Detector, LabelledBox, LoadError, Mismatch};
+pub use heat_map::HeatMap;
 pub use letterbox::{Content, Placement};
 pub use manifest::{Color, Dtype, InputSpec, Layout, Manifest, ManifestError, Resize};
 pub use picture::{PictureError, RESIZE_FILTER};
 pub use runtime::{Runtime, RuntimeError};
-pub use session::{ExecutionProvider, SessionOptions};
+pub use session::SessionOptions;

@@ -6,11 +6,13 @@
 //! | `name`, `version` | together the model's id, `name-version` |
 //! | `file`, `sha256` | the ONNX file beside the manifest (a plain file name) and its checksum in lower-case hex |
 //! | `license` | SPDX identifier of the weights |
-//! | `labels` | in the order of the graph's outputs |
+//! | `purpose` | what it is for: `detector` (when left out), `verifier`, `context` |
+//! | `labels` | every class of the graph in its order, `""` for one that is not to be told; with `[head.classes]`, the labels that are told |
 //! | `[input]` `name`, `layout` (`nhwc`, `nchw`), `dtype` (`u8`, `f32`), `width`, `height`, `color` (`rgb`, `bgr`) | the graph's one input |
-//! | `[input]` `resize` (`letterbox`, `stretch`), `pad` (letterbox only, `0..=255`) | how a picture is put into it |
+//! | `[input]` `resize` (`letterbox`, `letterbox_top_left`, `stretch`), `pad` (not with `stretch`, `0..=255`) | how a picture is put into it |
 //! | `[input]` `mean`, `std`, `scale` (`f32` only) | a value fed to the graph is `(pixel · scale − mean) / std`, channels in the order of `color`; left out they are 0, 1 and 1, so that pixels are fed as they are |
 //! | `[head]` `kind` and the head's own keys | see [`crate::heads`] |
+//! | `[head.classes]` | optional: for each label the class of the graph that it stands for, counted from zero, or several; other classes are not told |
 //! | `[thresholds]` | for each label the score from which on it counts as found, `0..=1` |
 //! | `[[training_data]]` `source`, `licence`, `pictures` | optional |
 //! | `[accuracy.LABEL]` `auc`, `precision`, `recall` | optional; measured, each `0..=1` |
@@ -21,6 +23,7 @@ mod error;
 mod input;
 pub(crate) mod reader;
 
+use crate::classes::{ClassMap, MAX_CLASSES};
 use crate::heads::HeadSpec;
 use citybrain_types::{Label, ModelId};
 pub use error::{ManifestError, Problem};
@@ -47,8 +50,12 @@ pub struct Manifest {
     pub sha256: String,
     /// SPDX identifier of the weights' licence.
     pub license: String,
-    /// In the order of the graph's outputs; never empty.
+    /// What it is for, where a city names no models itself.
+    pub purpose: Purpose,
+    /// What is told, in the order of the graph's outputs; never empty.
     pub labels: Vec<Label>,
+    /// Which of the graph's classes each label stands for.
+    pub classes: ClassMap,
     /// The graph's input.
     pub input: InputSpec,
     /// What its outputs mean.
@@ -59,6 +66,18 @@ pub struct Manifest {
     pub training_data: Vec<TrainingData>,
     /// Measured accuracy by label.
     pub accuracy: BTreeMap<Label, Accuracy>,
+}
+
+/// What a shipped model is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Purpose {
+    /// Looks at every camera in its turn.
+    #[default]
+    Detector,
+    /// Has the last word on what a detector found, and is asked only then.
+    Verifier,
+    /// Tells what else is in a picture; used where a city names it.
+    Context,
 }
 
 /// One source of training pictures.
@@ -135,9 +154,16 @@ fn manifest(mut root: Table<'_>) -> Option<Manifest> {
     let file = file_name(&mut root);
     let sha256 = checksum(&mut root);
     let license = root.string("license");
-    let labels = labels(&mut root);
+    let purpose = purpose(&mut root);
+    let names = root.strings("labels");
     let input = root.table("input").and_then(input::read);
-    let head = root.table("head").and_then(HeadSpec::read);
+    let head_table = root.table("head");
+    let mapped = head_table.as_ref().is_some_and(|head| head.has("classes"));
+    let labels = names.as_deref().and_then(|names| labels(&root, names, mapped));
+    let (head, classes) = head_table.map_or((None, None), |mut table| {
+        let classes = classes(&mut table, names.as_deref(), labels.as_deref());
+        (HeadSpec::read(table), classes)
+    });
     let thresholds = root.table("thresholds").and_then(|table| thresholds(table, labels.as_deref()));
     let training_data =
         root.tables("training_data").into_iter().map(training_data).collect::<Option<Vec<_>>>();
@@ -151,13 +177,21 @@ fn manifest(mut root: Table<'_>) -> Option<Manifest> {
         file: file?,
         sha256: sha256?,
         license: license?,
+        purpose: purpose?,
         labels: labels?,
+        classes: classes?,
         input: input?,
         head: head?,
         thresholds: thresholds?,
         training_data: training_data?,
         accuracy: accuracy?,
     })
+}
+
+fn purpose(root: &mut Table<'_>) -> Option<Purpose> {
+    let choices =
+        [("detector", Purpose::Detector), ("verifier", Purpose::Verifier), ("context", Purpose::Context)];
+    root.choice_or("purpose", &choices, Purpose::default())
 }
 
 fn model_id(root: &mut Table<'_>) -> Option<ModelId> {
@@ -198,25 +232,44 @@ fn checksum(root: &mut Table<'_>) -> Option<String> {
     Some(sha256)
 }
 
-fn labels(root: &mut Table<'_>) -> Option<Vec<Label>> {
-    let names = root.strings("labels")?;
+/// What is told: the names that are not empty.
+fn labels(root: &Table<'_>, names: &[String], mapped: bool) -> Option<Vec<Label>> {
     let mut complaint = None;
-    if names.is_empty() {
+    if names.iter().all(String::is_empty) {
         complaint = Some("labels is empty: name each of the model's outputs".to_owned());
     }
-    for (index, name) in names.iter().enumerate() {
-        if name.is_empty() || name.len() > 64 || name.contains(|c: char| c.is_control() || c.is_whitespace())
-        {
+    if names.len() > MAX_CLASSES {
+        complaint = Some(format!("labels has {} names, {MAX_CLASSES} at most are read", names.len()));
+    }
+    for (index, name) in names.iter().enumerate().take(MAX_CLASSES) {
+        if name.is_empty() && mapped {
+            complaint = Some("a label is \"\": with [head.classes] name only what is told".to_owned());
+        } else if name.len() > 64 || name.contains(|c: char| c.is_control() || c.is_whitespace()) {
             complaint = Some(format!("label {name:?} is not a short word without blanks"));
-        } else if names[..index].contains(name) {
-            complaint = Some(format!("label '{name}' is there twice"));
+        } else if !name.is_empty() && names[..index].contains(name) {
+            complaint = Some(format!(
+                "label '{name}' is there twice: to tell several classes as one, list them in [head.classes]"
+            ));
         }
     }
     if let Some(complaint) = complaint {
         root.problem_at("labels", complaint);
         return None;
     }
-    Some(names.iter().map(Label::new).collect())
+    Some(names.iter().filter(|name| !name.is_empty()).map(Label::new).collect())
+}
+
+/// Which class of the graph is told as which label.
+fn classes(head: &mut Table<'_>, names: Option<&[String]>, labels: Option<&[Label]>) -> Option<ClassMap> {
+    let Some(labels) = labels else {
+        head.skip(&["classes"]);
+        return None;
+    };
+    if head.has("classes") {
+        return ClassMap::read(head.table("classes")?, labels);
+    }
+    let told: Vec<bool> = names?.iter().map(|name| !name.is_empty()).collect();
+    Some(ClassMap::in_order(&told))
 }
 
 fn thresholds(mut table: Table<'_>, labels: Option<&[Label]>) -> Option<Vec<f32>> {

@@ -5,6 +5,10 @@
 //! disk. So a file with external data is refused, wherever it points. Only the wire format of protobuf is read
 //! (<https://protobuf.dev/programming-guides/encoding/>), and of the messages only those that can hold a tensor.
 
+mod audit;
+
+pub(crate) use audit::audit;
+
 /// A tensor that keeps its data elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExternalTensor {

@@ -1,24 +1,21 @@
 //! One ONNX Runtime session: how it is opened, what its graph has, and one run of it.
 
 use crate::detector::{DetectError, LoadError};
+use crate::guard::{self, Watch};
+use crate::heads::{ExtraInput, Numbers};
 use crate::onnx;
+use crate::provider;
 use crate::runtime::{Runtime, hex};
-use ort::session::SessionOutputs;
-use ort::session::builder::GraphOptimizationLevel;
+use citybrain_ingest_config::resolved::{ExecutionProvider, Precision};
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::{RunOptions, SessionInputValue, SessionOutputs};
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
-
-/// What runs the graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum ExecutionProvider {
-    /// ONNX Runtime's own kernels on the processor.
-    #[default]
-    Cpu,
-}
+use std::sync::Arc;
+use std::time::Duration;
 
 /// How a session is opened. The defaults are what was measured to pay on a CPU: one thread, no spinning, all graph
 /// optimisations, and one session per core.
@@ -26,15 +23,36 @@ pub enum ExecutionProvider {
 pub struct SessionOptions {
     /// What runs the graph.
     pub provider: ExecutionProvider,
+    /// The numbers OpenVINO computes in; it decides itself when none are given. Told to no other provider.
+    pub precision: Option<Precision>,
     /// Threads inside one operator. One session per core with one thread each beats fewer sessions with more.
     pub threads: usize,
     /// Largest ONNX file loaded.
     pub max_file_bytes: u64,
+    /// Longest time that opening the graph may take, and that its first run may take.
+    pub patience: Duration,
 }
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        Self { provider: ExecutionProvider::Cpu, threads: 1, max_file_bytes: 512 * 1024 * 1024 }
+        Self {
+            provider: ExecutionProvider::Cpu,
+            precision: None,
+            threads: 1,
+            max_file_bytes: 512 * 1024 * 1024,
+            patience: Duration::from_secs(60),
+        }
+    }
+}
+
+impl SessionOptions {
+    /// Does `work` within the bounds that loading has. A GPU's libraries reserve far more addresses than memory, so there
+    /// the bound on addresses would refuse sound graphs.
+    pub(crate) fn bounded<T>(&self, work: impl FnOnce() -> T) -> T {
+        match self.provider {
+            ExecutionProvider::Cuda | ExecutionProvider::TensorRt => work(),
+            _ => guard::in_bounded_memory(work),
+        }
     }
 }
 
@@ -122,9 +140,15 @@ pub(crate) enum Tensor<'t> {
     F32(&'t [f32]),
 }
 
-#[derive(Debug)]
 pub(crate) struct Session {
     inner: ort::session::Session,
+    run_options: Arc<RunOptions>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("inner", &self.inner).finish_non_exhaustive()
+    }
 }
 
 impl Session {
@@ -139,6 +163,7 @@ impl Session {
         if bytes.is_empty() {
             return Err(LoadError::NotOnnx { path: path.to_owned(), reason: "the file is empty".to_owned() });
         }
+        let not_onnx = |reason| LoadError::NotOnnx { path: path.to_owned(), reason };
         match onnx::external_tensor(bytes) {
             Ok(None) => {}
             Ok(Some(tensor)) => {
@@ -149,13 +174,16 @@ impl Session {
                 });
             }
             Err(onnx::Malformed) => {
-                let reason = "it is no protobuf message, or is cut short".to_owned();
-                return Err(LoadError::NotOnnx { path: path.to_owned(), reason });
+                return Err(not_onnx("it is no protobuf message, or is cut short".to_owned()));
             }
         }
-        let inner = build(bytes, runtime, options)
-            .map_err(|error| LoadError::NotOnnx { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { inner })
+        onnx::audit(bytes).map_err(|fault| not_onnx(fault.to_string()))?;
+        let builder = builder(runtime, options).map_err(|error| not_onnx(error.to_string()))?;
+        let mut builder = provider::register(builder, runtime, options)?;
+        let inner = options.bounded(|| commit(&mut builder, bytes, options.patience));
+        let inner = inner.map_err(|error| not_onnx(error.to_string()))?;
+        let run_options = RunOptions::new().map_err(|error| not_onnx(error.to_string()))?;
+        Ok(Self { inner, run_options: Arc::new(run_options) })
     }
 
     pub(crate) fn inputs(&self) -> Vec<Port> {
@@ -166,46 +194,128 @@ impl Session {
         self.inner.outputs().iter().map(Port::of).collect()
     }
 
-    /// Runs the graph on its one input. Neither input nor outputs are copied.
-    pub(crate) fn run(&mut self, shape: [i64; 4], tensor: &Tensor<'_>) -> Result<Outputs<'_>, DetectError> {
+    /// A text of the graph's `metadata_props`, where exporters leave class names; `None` where there is none.
+    pub(crate) fn metadata(&self, key: &str) -> Option<String> {
+        self.inner.metadata().ok()?.custom(key)
+    }
+
+    /// Lets `work`, which runs this session, go on for `limit` and then stops its graph at the next node.
+    pub(crate) fn stop_after(&self, limit: Duration) -> Watch {
+        let options = Arc::clone(&self.run_options);
+        Watch::start(limit, move || {
+            if let Err(error) = options.terminate() {
+                tracing::warn!(%error, "a graph that runs too long could not be stopped");
+            }
+        })
+    }
+
+    /// Runs the graph on a picture and on what its head wants beside it. Neither picture nor outputs are copied.
+    pub(crate) fn run(
+        &mut self,
+        name: &str,
+        shape: [i64; 4],
+        picture: &Tensor<'_>,
+        extras: &[ExtraInput],
+    ) -> Result<Outputs<'_>, DetectError> {
         let failed = |error: ort::Error| DetectError::Runtime(error.to_string());
-        let outputs = match *tensor {
-            Tensor::U8(bytes) => {
-                let input = TensorRef::from_array_view((shape, bytes)).map_err(failed)?;
-                self.inner.run(ort::inputs![input])
-            }
-            Tensor::F32(numbers) => {
-                let input = TensorRef::from_array_view((shape, numbers)).map_err(failed)?;
-                self.inner.run(ort::inputs![input])
-            }
+        let mut inputs: Vec<(&str, SessionInputValue<'_>)> = Vec::with_capacity(1 + extras.len());
+        let value = match *picture {
+            Tensor::U8(bytes) => TensorRef::from_array_view((shape, bytes)).map_err(failed)?.into(),
+            Tensor::F32(numbers) => TensorRef::from_array_view((shape, numbers)).map_err(failed)?.into(),
         };
-        Ok(Outputs(outputs.map_err(failed)?))
+        inputs.push((name, value));
+        for extra in extras {
+            inputs.push((&extra.name, extra_value(extra).map_err(failed)?));
+        }
+        let outputs = self.inner.run_with_options(inputs, &self.run_options).map_err(failed)?;
+        Ok(Outputs(outputs))
     }
 }
 
-fn build(bytes: &[u8], runtime: &Runtime, options: SessionOptions) -> ort::Result<ort::session::Session> {
-    // The CPU provider is what ONNX Runtime falls back to; others are appended here when they come.
-    let ExecutionProvider::Cpu = options.provider;
-    ort::session::Session::builder(runtime.environment())?
+fn extra_value(extra: &ExtraInput) -> ort::Result<SessionInputValue<'_>> {
+    let shape = extra.shape.clone();
+    Ok(match &extra.numbers {
+        Numbers::I64(numbers) => TensorRef::from_array_view((shape, numbers.as_slice()))?.into(),
+        Numbers::F32(numbers) => TensorRef::from_array_view((shape, numbers.as_slice()))?.into(),
+    })
+}
+
+fn builder(runtime: &Runtime, options: SessionOptions) -> ort::Result<SessionBuilder> {
+    Ok(ort::session::Session::builder(runtime.environment())?
         .with_intra_threads(options.threads.max(1))?
         .with_inter_threads(1)?
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?
         .with_optimization_level(GraphOptimizationLevel::All)?
-        .with_log_level(ort::logging::LogLevel::Warning)?
-        .commit_from_memory(bytes)
+        .with_log_level(ort::logging::LogLevel::Warning)?)
+}
+
+/// Loads the graph, for no longer than `patience`.
+fn commit(
+    builder: &mut SessionBuilder,
+    bytes: &[u8],
+    patience: Duration,
+) -> ort::Result<ort::session::Session> {
+    let canceler = builder.canceler();
+    let _watch = Watch::start(patience, move || {
+        if let Err(error) = canceler.cancel() {
+            tracing::warn!(%error, "a graph that loads too long could not be stopped");
+        }
+    });
+    builder.commit_from_memory(bytes)
 }
 
 /// Outputs of one run, read in place.
 pub(crate) struct Outputs<'s>(SessionOutputs<'s>);
 
+/// Most elements of an output that are read: a segmentation of 80 classes at 1024×768.
+const MAX_ELEMENTS: usize = 1 << 26;
+
 impl Outputs<'_> {
-    /// An output of 32-bit floats, with its shape.
-    pub(crate) fn floats(&self, name: &str) -> Result<(&[i64], &[f32]), DetectError> {
+    fn value(&self, name: &str) -> Result<&ort::value::DynValue, DetectError> {
         let missing = || DetectError::OutputShape { output: name.to_owned(), found: "nothing".to_owned() };
-        let value = self.0.get(name).ok_or_else(missing)?;
-        let (shape, numbers) =
-            value.try_extract_tensor::<f32>().map_err(|e| DetectError::Runtime(e.to_string()))?;
+        self.0.get(name).ok_or_else(missing)
+    }
+
+    /// An output of 32-bit floats, with its shape; every number of it is finite.
+    pub(crate) fn floats(&self, name: &str) -> Result<(&[i64], &[f32]), DetectError> {
+        let (shape, numbers) = self
+            .value(name)?
+            .try_extract_tensor::<f32>()
+            .map_err(|error| DetectError::Runtime(error.to_string()))?;
+        check_size(name, shape, numbers.len())?;
+        // Folded, not searched: a loop without a way out is done many numbers at a time.
+        if !numbers.iter().fold(true, |finite, number| finite & number.is_finite()) {
+            let value = numbers.iter().copied().find(|number| !number.is_finite()).unwrap_or(f32::NAN);
+            return Err(DetectError::NotFinite { output: name.to_owned(), value });
+        }
         Ok((shape, numbers))
     }
+
+    /// An output of whole numbers of any type, with its shape.
+    pub(crate) fn counts(&self, name: &str) -> Result<(&[i64], Vec<i64>), DetectError> {
+        let value = self.value(name)?;
+        if let Ok((shape, numbers)) = value.try_extract_tensor::<i64>() {
+            check_size(name, shape, numbers.len())?;
+            return Ok((shape, numbers.to_vec()));
+        }
+        if let Ok((shape, numbers)) = value.try_extract_tensor::<i32>() {
+            check_size(name, shape, numbers.len())?;
+            return Ok((shape, numbers.iter().map(|number| i64::from(*number)).collect()));
+        }
+        if let Ok((shape, numbers)) = value.try_extract_tensor::<u8>() {
+            check_size(name, shape, numbers.len())?;
+            return Ok((shape, numbers.iter().map(|number| i64::from(*number)).collect()));
+        }
+        let (shape, numbers) = self.floats(name)?;
+        Ok((shape, numbers.iter().map(|number| number.round() as i64).collect()))
+    }
+}
+
+fn check_size(output: &str, shape: &[i64], elements: usize) -> Result<(), DetectError> {
+    if elements <= MAX_ELEMENTS {
+        return Ok(());
+    }
+    let found = format!("{}, more than {MAX_ELEMENTS} numbers", shape_text(shape));
+    Err(DetectError::OutputShape { output: output.to_owned(), found })
 }

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what it cannot do")]
 
 use citybrain_ingest_config::City;
-use citybrain_models::coverage::{Gap, gaps};
+use citybrain_ingest_config::resolved::{ASKED_AT_MOST_EVERY, Cascade, Model, Turn};
+use citybrain_models::coverage::{Gap, gaps, never_asked};
 use citybrain_types::{EventKind, Label};
 
 /// A camera that looks for every built-in kind.
@@ -46,4 +47,28 @@ fn a_kind_that_no_camera_looks_for_is_no_gap() {
         camera.kinds.remove(&EventKind::new("waterlogging"));
     }
     assert_eq!(gaps(&city, &[Label::new("fire")]), Vec::<Gap>::new());
+}
+
+#[test]
+fn a_model_that_is_asked_by_one_it_shares_no_kind_with_is_told() {
+    let mut city = city();
+    let cascade = Cascade { after: 0, score: None, crop: None, at_most_every: ASKED_AT_MOST_EVERY };
+    city.models.push(Model::of("models/street".into()));
+    city.models.push(Model { turn: Turn::After(cascade), ..Model::of("models/second".into()) });
+    let labels = |names: &[&str]| -> Vec<Label> { names.iter().map(Label::new).collect() };
+    let never = |city: &City, street: &[&str], second: &[&str]| {
+        let (street, second) = (labels(street), labels(second));
+        never_asked(city, &[&street, &second]).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    // Different labels of one kind are enough.
+    assert_eq!(never(&city, &["smoke"], &["fire"]), Vec::<String>::new());
+    let told = never(&city, &["waterlogging"], &["fire"]);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with("model 'second' is asked after 'street', but no kind"), "{told:?}");
+    city.models[0].kinds.insert(EventKind::new("waterlogging"));
+    assert_eq!(
+        never(&city, &["fire", "waterlogging"], &["fire"]).len(),
+        1,
+        "fire does not listen to the first"
+    );
 }

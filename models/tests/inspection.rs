@@ -4,7 +4,7 @@
 mod common;
 
 use citybrain_models::inspect::{self, CheckError};
-use common::{fixtures, runtime};
+use common::{fixtures, folders_with_answers, pattern, runtime};
 
 #[test]
 fn a_graph_is_described_with_names_types_and_shapes() {
@@ -39,8 +39,14 @@ fn what_is_found_in_a_picture_is_outlined_in_a_copy_of_it() {
     let out = image::open(annotated).unwrap().into_rgb8();
     assert_eq!(out.get_pixel(64, 32).0, [230, 40, 30]);
     assert_eq!(out.get_pixel(95, 50).0, [230, 40, 30]);
-    assert_eq!(out.get_pixel(80, 48).0, [255, 255, 255]);
+    // Heat is a tint of its label's colour, half at most: 255 and 230, 40, 30 mixed.
+    let tinted = out.get_pixel(80, 48).0;
+    assert!(tinted.iter().zip([243_u8, 148, 143]).all(|(a, b)| a.abs_diff(b) < 5), "{tinted:?}");
     assert_eq!(out.get_pixel(63, 32).0, [0, 0, 0]);
+    // The caption's plate stands above the box, with letters in it.
+    assert_eq!(out.get_pixel(64, 23).0, [230, 40, 30]);
+    let ink = (64..128).flat_map(|x| (23..32).map(move |y| (x, y)));
+    assert!(ink.filter(|(x, y)| out.get_pixel(*x, *y).0 == [255; 3]).count() > 50);
 }
 
 #[test]
@@ -50,4 +56,19 @@ fn a_picture_that_is_none_is_refused_with_its_name() {
     std::fs::write(&text, "no picture").unwrap();
     let error = inspect::check(&fixtures().join("brightness_heatmap"), &runtime(), Some(&text)).unwrap_err();
     assert!(matches!(error, CheckError::Picture(_)) && error.to_string().contains("picture.jpg"), "{error}");
+}
+
+#[test]
+fn every_head_is_checked_on_a_picture_and_draws_what_it_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("in.png");
+    image::RgbImage::from_raw(96, 64, pattern(96, 64)).unwrap().save(&picture).unwrap();
+    for name in folders_with_answers() {
+        let checked = inspect::check(&fixtures().join(&name), &runtime(), Some(&picture)).unwrap();
+        let annotated = folder.path().join(format!("{name}.png"));
+        checked.write_annotated(&annotated).unwrap();
+        let (before, after) = (image::open(&picture).unwrap(), image::open(&annotated).unwrap());
+        assert!(checked.to_string().contains("found"), "{name}: {checked}");
+        assert_ne!(before.into_rgb8(), after.into_rgb8(), "{name}: nothing was drawn");
+    }
 }

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from fixture_hostile import write_hostile
+from fixture_layouts import write_layouts
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 17
@@ -149,7 +151,7 @@ def manifest(
     name: str, digest: str, labels: list[str], input_table: str, head_table: str
 ) -> str:
     quoted = ", ".join(f'"{label}"' for label in labels)
-    thresholds = "\n".join(f"{label} = 0.5" for label in labels)
+    thresholds = "\n".join(f"{label} = 0.5" for label in labels if label)
     return (
         f'format_version = 1\nname = "{name}"\nversion = "1.0.0"\nfile = "model.onnx"\n'
         f'sha256 = "{digest}"\nlicense = "Apache-2.0"\nlabels = [{quoted}]\n\n'
@@ -221,6 +223,11 @@ def write_broken(root: Path, good: onnx.ModelProto) -> None:
     (root.parent / "outside-weights.bin").write_bytes(good.graph.initializer[0].raw_data)
 
 
+def write_model(folder: Path, content: bytes, labels: list[str], input_table: str, head_table: str) -> None:
+    name = folder.name.replace("_", "-")
+    write(folder, content, manifest(name, sha256(content), labels, input_table, head_table))
+
+
 def main(folder: Path) -> None:
     bright = brightness_heatmap()
     content = bright.SerializeToString(deterministic=True)
@@ -240,6 +247,8 @@ def main(folder: Path) -> None:
     write(folder / "color_classifier_f32", content, text)
 
     write_broken(folder / "broken", bright)
+    write_layouts(folder, write_model)
+    write_hostile(folder, write, manifest, sha256, U8_INPUT)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod picture;
 pub mod pipeline;
 pub mod publish;
+pub mod replay;
 pub mod schedule;
 pub mod snapshot;
 

@@ -8,6 +8,7 @@ use crate::schedule::plan::{plans, unscored_kinds};
 use crate::schedule::{Limits, Mailboxes, ModelLabels, Schedule, Sight, SightOf};
 use crate::snapshot::{SnapshotKeeper, SnapshotStore};
 use citybrain_ingest_config::resolved::{City, Model};
+use citybrain_models::coverage::{NeverAsked, never_asked};
 use citybrain_models::{Detector, LoadError, Runtime, SessionOptions};
 use citybrain_types::{CameraState, Clock, DetectionBatch, FailReason, FocusRequest, ModelId};
 use std::path::{Path, PathBuf};
@@ -46,6 +47,9 @@ pub enum StartError {
         /// What lies there.
         found: ModelId,
     },
+    /// A model waits for another one to find something that concerns it, which cannot be.
+    #[error(transparent)]
+    NeverAsked(#[from] NeverAsked),
     /// The spool cannot be used.
     #[error(transparent)]
     Spool(#[from] SpoolError),
@@ -67,7 +71,7 @@ pub struct LookParts {
     pub city: Arc<City>,
     /// ONNX Runtime.
     pub runtime: Runtime,
-    /// How sessions are opened.
+    /// How sessions are opened; provider and precision are each model's own.
     pub session: SessionOptions,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
@@ -111,7 +115,7 @@ impl LookStages {
     pub fn start(parts: LookParts) -> Result<Self, StartError> {
         let LookParts { city, runtime, session, clock, bus, board, metrics } = parts;
         let sets = load(&city, city.pipeline.workers.max(1), &runtime, session, 0)?;
-        let labels = labels_of(&sets);
+        let labels = labels_of(&city, &sets)?;
         let data_dir = &city.site.data_dir;
         let spool_budget = Arc::new(AtomicU64::new(city.pipeline.spool_budget_bytes));
         let snapshot_budget = Arc::new(AtomicU64::new(city.pipeline.snapshot_budget_bytes));
@@ -198,7 +202,7 @@ impl LookStages {
         if loaded.city.models != city.models {
             let generation = loaded.generation + 1;
             let sets = load(city, self.handovers.len(), &self.runtime, self.session, generation)?;
-            loaded.labels = labels_of(&sets);
+            loaded.labels = labels_of(city, &sets)?;
             loaded.generation = generation;
             for (handover, set) in self.handovers.iter().zip(sets) {
                 *handover.lock().unwrap_or_else(PoisonError::into_inner) = Some(set);
@@ -250,7 +254,7 @@ impl LookStages {
     }
 }
 
-fn load(
+pub(crate) fn load(
     city: &City,
     workers: usize,
     runtime: &Runtime,
@@ -267,6 +271,7 @@ fn load(
 
 fn load_one(model: &Model, runtime: &Runtime, session: SessionOptions) -> Result<Detector, StartError> {
     let dir: &Path = &model.dir;
+    let session = SessionOptions { provider: model.provider, precision: model.precision, ..session };
     let detector = Detector::load(dir, runtime, session)
         .map_err(|source| StartError::Model { dir: dir.to_owned(), source })?;
     match &model.id {
@@ -279,12 +284,19 @@ fn load_one(model: &Model, runtime: &Runtime, session: SessionOptions) -> Result
     }
 }
 
-fn labels_of(sets: &[ModelSet]) -> Vec<ModelLabels> {
+/// What the loaded models score; refused when one of them would never be asked.
+pub(crate) fn labels_of(city: &City, sets: &[ModelSet]) -> Result<Vec<ModelLabels>, StartError> {
     let detectors = sets.first().map(|set| &set.detectors).into_iter().flatten();
-    detectors.map(|d| ModelLabels { id: d.model_id().clone(), labels: d.labels().to_vec() }).collect()
+    let labels: Vec<_> =
+        detectors.map(|d| ModelLabels { id: d.model_id().clone(), labels: d.labels().to_vec() }).collect();
+    let by_model: Vec<_> = labels.iter().map(|known| known.labels.as_slice()).collect();
+    match never_asked(city, &by_model).into_iter().next() {
+        Some(never) => Err(never.into()),
+        None => Ok(labels),
+    }
 }
 
-fn limits_of(city: &City) -> Limits {
+pub(crate) fn limits_of(city: &City) -> Limits {
     Limits { stall_after: city.pipeline.stall_after, connect_timeout: city.pipeline.connect_timeout }
 }
 

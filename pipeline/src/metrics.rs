@@ -1,11 +1,12 @@
 //! What the pipeline counts and times. Each closed enum of reasons is also a label.
 
 use crate::decode::DecodeFailure;
+use crate::detect::CascadeOutcome;
 use crate::picture::Codec;
 use crate::publish::SpoolLoss;
 use crate::schedule::DropReason;
 use crate::snapshot::SnapshotFailure;
-use citybrain_types::{EventKind, FrameOutcome};
+use citybrain_types::{EventKind, FrameOutcome, ModelId};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -61,6 +62,12 @@ struct LookLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CascadeLabels {
+    model: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: String,
 }
@@ -106,6 +113,7 @@ pub struct PipelineMetrics {
     stages: Arc<[Histogram; Stage::ALL.len()]>,
     looks: Family<LookLabels, Counter>,
     look_age: Family<KindLabel, Histogram, fn() -> Histogram>,
+    cascades: Family<CascadeLabels, Counter>,
     decode_failures: Family<DecodeLabels, Counter>,
     snapshot_failures: Family<ReasonLabel, Counter>,
     spool_losses: Family<ReasonLabel, Counter>,
@@ -138,6 +146,7 @@ impl PipelineMetrics {
             stages: Arc::new(stages),
             looks: Family::default(),
             look_age: Family::new_with_constructor(age_histogram),
+            cascades: Family::default(),
             decode_failures: Family::default(),
             snapshot_failures: Family::default(),
             spool_losses: Family::default(),
@@ -154,6 +163,8 @@ impl PipelineMetrics {
             "Time between two looks at a camera for a kind",
             metrics.look_age.clone(),
         );
+        let help = "Times a model was asked, or was to be asked, because of another one's hit, by outcome";
+        add.metric("cascade", help, metrics.cascades.clone());
         add.metric("decode_failures", "Keyframes that could not be decoded", metrics.decode_failures.clone());
         add.metric(
             "snapshot_failures",
@@ -183,6 +194,12 @@ impl PipelineMetrics {
             self.look_age.get_or_create(&KindLabel { kind: kind.clone() }).observe(age.as_secs_f64());
         }
         self.looks.get_or_create(&LookLabels { kind, outcome: outcome.name() }).inc();
+    }
+
+    /// A model was asked, or was to be asked, because of what another one found.
+    pub fn cascade(&self, model: &ModelId, outcome: CascadeOutcome) {
+        let labels = CascadeLabels { model: model.to_string(), outcome: outcome.name() };
+        self.cascades.get_or_create(&labels).inc();
     }
 
     /// A keyframe could not be decoded.

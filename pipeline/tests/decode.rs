@@ -207,6 +207,8 @@ fn full_decoding_gives_each_picture_its_own_moment() {
             shown.extend(decoder.push(unit, Timestamp::from_millis(n as i64)).unwrap());
         }
         assert!(shown.len() >= 30, "{encoder}: only {} pictures came out", shown.len());
+        shown.extend(decoder.finish().unwrap());
+        assert_eq!(shown.len(), pictures.len(), "{encoder}: what is held back comes at the end");
         let lumas: Vec<f64> = shown.iter().map(|(_, picture)| mean(picture)[0]).collect();
         assert!(lumas.is_sorted_by(|a, b| *b - *a > 1.0), "{encoder}: {lumas:?}");
         if encoder.contains("zerolatency") {

@@ -134,6 +134,19 @@ pub struct Snapshots {
     pub before: Option<SnapshotRef>,
 }
 
+/// That a model was not asked in its turn but because of what another one had found in the same frame.
+///
+/// Its answer has the last word on the kinds it looked for within `region`: there it counts in place of the frame that
+/// asked, which follows it in the log. So a reader that goes through the log in order has the answer at hand when it
+/// comes to the question, and needs to wait for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Sequence number of the frame whose detections asked, of the same camera and moment; higher than this one's.
+    pub by: u64,
+    /// The part of the picture that was looked at.
+    pub region: BoundingBox,
+}
+
 /// All that one model, or several, said of one frame of one camera. Empty of detections it is a heartbeat.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FrameDetections {
@@ -148,6 +161,8 @@ pub struct FrameDetections {
     pub model: ModelId,
     /// Whether it did.
     pub outcome: FrameOutcome,
+    /// Where another model's detections asked for this answer; `None` for a look in its turn, at the whole picture.
+    pub asked: Option<Asked>,
     /// Kinds that were looked for; a kind in here and not in `detections` was looked for and not found.
     pub looked_for: Vec<EventKind>,
     /// What was found, above the log's floor.

@@ -2,10 +2,13 @@
 //!
 //! Design decision: a heartbeat (a frame in which nothing was found) is a row with an empty list, so "seen,
 //! nothing" and "not seen" stay different things in the log. The schema carries its version in its metadata;
-//! a reader refuses a version it does not know instead of guessing.
+//! a reader refuses a version it does not know instead of guessing. What an earlier version wrote, for instance what lay
+//! in the spool when the program was replaced, is brought up to date by one file per step in `migrations`.
+
+mod migrations;
 
 use crate::{
-    BoundingBox, CameraId, Detection, EventKind, FrameDetections, FrameOutcome, Label, ModelId, Score,
+    Asked, BoundingBox, CameraId, Detection, EventKind, FrameDetections, FrameOutcome, Label, ModelId, Score,
     SnapshotRef, Snapshots, StageTimes, Timestamp,
 };
 use arrow_array::builder::{
@@ -20,7 +23,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 /// Version of the schema written by this program.
-pub const SCHEMA_VERSION: u32 = 1;
+///
+/// | version | what is new |
+/// |---|---|
+/// | 1 | |
+/// | 2 | `asked_by` and `region`: an answer that another model's detections asked for ([`Asked`]) |
+pub const SCHEMA_VERSION: u32 = 2;
 /// Key of the version in the schema's metadata.
 pub const SCHEMA_VERSION_KEY: &str = "citybrain.detections.version";
 
@@ -28,7 +36,7 @@ pub const SCHEMA_VERSION_KEY: &str = "citybrain.detections.version";
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// Another version of the schema, or none.
-    #[error("detections have schema version {found}, this program reads {SCHEMA_VERSION}")]
+    #[error("detections have schema version {found}, this program reads 1 to {SCHEMA_VERSION}")]
     Version {
         /// The version found, or `none`.
         found: String,
@@ -64,9 +72,24 @@ fn detection_fields() -> Fields {
     ])
 }
 
+fn region_fields() -> Fields {
+    ["left", "top", "right", "bottom"]
+        .map(|edge| Field::new(edge, DataType::Float32, false))
+        .into_iter()
+        .collect()
+}
+
+/// The columns of version 2.
+fn asked_fields() -> [Field; 2] {
+    [
+        Field::new("asked_by", DataType::UInt64, true),
+        Field::new("region", DataType::Struct(region_fields()), true),
+    ]
+}
+
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let list_of = |item: DataType| DataType::List(Arc::new(Field::new("item", item, false)));
-    let fields = vec![
+    let mut fields = vec![
         Field::new("camera", DataType::Utf8, false),
         Field::new("sequence", DataType::UInt64, false),
         Field::new("captured_at", utc_micros(), false),
@@ -82,6 +105,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new("decoded_at", utc_micros(), false),
         Field::new("detected_at", utc_micros(), false),
     ];
+    fields.extend(asked_fields());
     let metadata = HashMap::from([(SCHEMA_VERSION_KEY.to_owned(), SCHEMA_VERSION.to_string())]);
     Arc::new(Schema::new_with_metadata(fields, metadata))
 });
@@ -107,11 +131,13 @@ impl DetectionBatch {
         Self(columns.finish())
     }
 
-    /// Takes a batch that came from elsewhere, for instance from a file or a bus.
+    /// Takes a batch that came from elsewhere, for instance from a file or a bus; one of an earlier version is brought
+    /// up to this one.
     ///
     /// # Errors
-    /// [`SchemaError`] when the version or a column differs.
+    /// [`SchemaError`] when the version is not known or a column differs.
     pub fn from_record_batch(batch: RecordBatch) -> Result<Self, SchemaError> {
+        let batch = migrations::up_to_date(batch)?;
         let schema = batch.schema();
         let version = schema.metadata().get(SCHEMA_VERSION_KEY).map_or("none", String::as_str);
         if version != SCHEMA_VERSION.to_string() {
@@ -159,6 +185,7 @@ impl DetectionBatch {
             captured_at: self.moment(row, "captured_at"),
             model: ModelId::new(self.text(row, "model")).map_err(|e| bad(row, "model", e))?,
             outcome,
+            asked: self.asked(row)?,
             looked_for: self.looked_for(row),
             detections: self.detections(row)?,
             snapshots: self.snapshot(row, "snapshot_at")?.map(|at| Snapshots { at, before }),
@@ -191,6 +218,21 @@ impl DetectionBatch {
             return Ok(None);
         }
         SnapshotRef::new(column.value(row)).map(Some).map_err(|e| bad(row, name, e))
+    }
+
+    fn asked(&self, row: usize) -> Result<Option<Asked>, SchemaError> {
+        let by = self.column("asked_by").as_primitive::<UInt64Type>();
+        let region = self.column("region").as_struct();
+        if by.is_null(row) && region.is_null(row) {
+            return Ok(None);
+        }
+        if by.is_null(row) || region.is_null(row) {
+            return Err(bad(row, "region", "there is one without the other of asked_by and region"));
+        }
+        let edge = |column: usize| region.column(column).as_primitive::<Float32Type>().value(row);
+        let region =
+            BoundingBox::new(edge(0), edge(1), edge(2), edge(3)).map_err(|e| bad(row, "region", e))?;
+        Ok(Some(Asked { by: by.value(row), region }))
     }
 
     fn looked_for(&self, row: usize) -> Vec<EventKind> {
@@ -234,6 +276,8 @@ struct Columns {
     snapshot_before: StringBuilder,
     snapshot_lost: BooleanBuilder,
     stages: [TimestampMicrosecondBuilder; 4],
+    asked_by: UInt64Builder,
+    region: StructBuilder,
 }
 
 impl Default for Columns {
@@ -266,6 +310,8 @@ impl Default for Columns {
             snapshot_before: StringBuilder::new(),
             snapshot_lost: BooleanBuilder::new(),
             stages: std::array::from_fn(|_| moments()),
+            asked_by: UInt64Builder::new(),
+            region: StructBuilder::from_fields(region_fields(), 0),
         }
     }
 }
@@ -296,6 +342,14 @@ impl Columns {
         {
             column.append_value(moment.as_micros());
         }
+        self.asked_by.append_option(frame.asked.map(|asked| asked.by));
+        let edges = frame.asked.map(|asked| <[f32; 4]>::from(asked.region));
+        for (i, edge) in edges.unwrap_or_default().into_iter().enumerate() {
+            if let Some(column) = self.region.field_builder::<Float32Builder>(i) {
+                column.append_value(edge);
+            }
+        }
+        self.region.append(edges.is_some());
     }
 
     fn finish(mut self) -> RecordBatch {
@@ -312,6 +366,8 @@ impl Columns {
             Arc::new(self.snapshot_lost.finish()),
         ];
         columns.extend(self.stages.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef));
+        columns.push(Arc::new(self.asked_by.finish()));
+        columns.push(Arc::new(self.region.finish()));
         RecordBatch::try_new(DetectionBatch::schema(), columns)
             .expect("every column is built from the schema")
     }
@@ -335,56 +391,4 @@ fn push_detection(row: &mut StructBuilder, detection: &Detection) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::NotSeen;
-
-    fn frame(sequence: u64) -> FrameDetections {
-        FrameDetections {
-            camera: CameraId::new("gate-3").unwrap(),
-            sequence,
-            captured_at: Timestamp::from_micros(1_795_317_600_123_456),
-            model: ModelId::new("fire-smoke-lite0-1.0.0").unwrap(),
-            outcome: FrameOutcome::Analysed,
-            looked_for: vec![EventKind::new("fire")],
-            detections: vec![],
-            snapshots: None,
-            snapshot_lost: false,
-            stages: StageTimes::default(),
-        }
-    }
-
-    #[test]
-    fn frames_come_back_from_arrow_as_they_went_in() {
-        let burning = FrameDetections {
-            detections: ["flame", "smoke"]
-                .map(|label| Detection {
-                    kind: EventKind::new("fire"),
-                    label: Label::new(label),
-                    score: Score::new(0.75).unwrap(),
-                    bbox: BoundingBox::new(0.1, 0.2, 0.3, 0.4).unwrap(),
-                })
-                .to_vec(),
-            snapshots: Some(Snapshots { at: SnapshotRef::new("gate-3/at.jpg").unwrap(), before: None }),
-            snapshot_lost: true,
-            ..frame(2)
-        };
-        let unseen = FrameDetections { outcome: FrameOutcome::NotSeen(NotSeen::Stalled), ..frame(3) };
-        let frames = vec![frame(1), burning, unseen];
-        let batch = DetectionBatch::from_frames(&frames);
-        let again = DetectionBatch::from_record_batch(batch.record_batch().clone()).unwrap();
-        assert_eq!(again.to_frames().unwrap(), frames);
-    }
-
-    #[test]
-    fn a_batch_of_another_version_is_refused() {
-        let batch = DetectionBatch::from_frames(&[frame(1)]).record_batch().clone();
-        let metadata = HashMap::from([(SCHEMA_VERSION_KEY.to_owned(), "99".to_owned())]);
-        let schema = Arc::new(Schema::new_with_metadata(SCHEMA.fields().clone(), metadata));
-        let foreign = RecordBatch::try_new(schema, batch.columns().to_vec()).unwrap();
-        assert!(matches!(
-            DetectionBatch::from_record_batch(foreign),
-            Err(SchemaError::Version { found }) if found == "99"
-        ));
-    }
-}
+mod tests;

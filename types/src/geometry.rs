@@ -118,6 +118,21 @@ impl BoundingBox {
         shared / (self.area() + other.area() - shared)
     }
 
+    /// Whether a point `(x, y)` lies in it, edges included.
+    #[must_use]
+    pub fn contains(&self, (x, y): (f32, f32)) -> bool {
+        (self.left..=self.right).contains(&x) && (self.top..=self.bottom).contains(&y)
+    }
+
+    /// This box, given in fractions of `part` of a picture, in fractions of the whole picture; `None` when it is so
+    /// small there that its edges fall together.
+    #[must_use]
+    pub fn from_part(&self, part: &Self) -> Option<Self> {
+        let x = |edge: f32| edge.mul_add(part.width(), part.left);
+        let y = |edge: f32| edge.mul_add(part.height(), part.top);
+        Self::clipped(x(self.left), y(self.top), x(self.right), y(self.bottom))
+    }
+
     /// The smallest box that holds both.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
@@ -212,6 +227,19 @@ mod tests {
         assert!((left_half.iou(&BoundingBox::WHOLE) - 0.5).abs() < 1e-6);
         let right = BoundingBox::new(0.6, 0.0, 1.0, 1.0).unwrap();
         assert!(left_half.iou(&right).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_box_of_a_part_is_placed_in_the_whole() {
+        let part = BoundingBox::new(0.5, 0.25, 1.0, 0.75).unwrap();
+        let right_half = BoundingBox::new(0.5, 0.0, 1.0, 1.0).unwrap();
+        assert_eq!(right_half.from_part(&part), BoundingBox::new(0.75, 0.25, 1.0, 0.75).ok());
+        assert_eq!(BoundingBox::WHOLE.from_part(&part), Some(part));
+        assert_eq!(part.from_part(&BoundingBox::WHOLE), Some(part));
+        let speck = BoundingBox::new(0.5, 0.5, 0.500_000_1, 0.500_000_1).unwrap();
+        let sliver = BoundingBox::new(0.999_999, 0.999_999, 1.0, 1.0).unwrap();
+        assert_eq!(speck.from_part(&sliver), None);
+        assert!(part.contains((0.5, 0.75)) && !part.contains((0.49, 0.5)) && !part.contains((0.6, 0.76)));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use case::{Case, CaseChange, CaseState, Priority};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use delivery::{Delivery, DeliveryState};
 pub use detection::{
-    Detection, FrameDetections, FrameOutcome, NoAnswer, NotSeen, Score, Snapshots, StageTimes,
+    Asked, Detection, FrameDetections, FrameOutcome, NoAnswer, NotSeen, Score, Snapshots, StageTimes,
 };
 pub use detection_batch::{DetectionBatch, SchemaError};
 pub use focus::FocusRequest;

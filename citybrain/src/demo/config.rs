@@ -51,7 +51,6 @@ pub struct Desks<'a> {
 pub fn text(
     street: &AnnouncedStreet,
     desks: &Desks<'_>,
-    models: &[std::path::PathBuf],
     data_dir: &Path,
     listen: std::net::SocketAddr,
 ) -> anyhow::Result<String> {
@@ -59,7 +58,6 @@ pub fn text(
     let city = json!({
         "site": { "name": "Demo street", "time_zone": "Asia/Shanghai", "data_dir": data_dir, "listen": listen.to_string() },
         "cameras": cameras,
-        "models": models.iter().map(|dir| json!({ "dir": dir })).collect::<Vec<_>>(),
         "departments": [
             { "id": "fire-brigade", "name": "Fire brigade", "destinations": ["brigade-webhook", "city-mqtt"] },
             { "id": "district-centre", "name": "District centre", "district_centre": true,

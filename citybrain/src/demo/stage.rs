@@ -77,11 +77,11 @@ impl Stage {
             serde_json::from_value(street.announced(&announce, STREET_READY).await?)?;
 
         screen::step(3, "writing the city's configuration");
-        let models = crate::zoo::shipped_models()?;
+        let models: Vec<PathBuf> = crate::lineup::shipped()?.into_iter().map(|model| model.dir).collect();
         let listen = args.listen.unwrap_or(if args.check { any } else { CONSOLE });
         let desks = Desks { webhook: &webhook.url(), secret: SECRET, broker: &broker.url(), topic: TOPIC };
         let file = work.join("citybrain.toml");
-        std::fs::write(&file, config::text(&announced, &desks, &models, &work.join("data"), listen)?)?;
+        std::fs::write(&file, config::text(&announced, &desks, &work.join("data"), listen)?)?;
         let city_config = citybrain_ingest_config::load(&file)?.city;
 
         screen::step(4, "starting the city brain on it");

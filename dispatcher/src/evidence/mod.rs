@@ -3,23 +3,28 @@
 //! Per camera, kind and place: `E ← clamp(E·2^(−Δt/half_life) + llr(score), 0, E_max)` in whole millionths of a
 //! nat, where a look that found nothing counts against. Evidence opens at `open_at` with `hits_needed` hits among
 //! the last `looks_counted` looks, and closes below `close_at` after `hold`. Time is the frames' own, so the same
-//! frames give the same sightings, however they were batched.
+//! frames give the same sightings, however they were batched. Where a frame has asked another model for a second
+//! opinion, the two are one look, in which the second has the last word (see `opinion`).
 //!
 //! [`Evidence`] is the decision, without clock or I/O; [`run`] is the stage around it.
 
 mod fixed;
 mod health;
+mod opinion;
 mod places;
 mod policy;
 mod stage;
 mod track;
 
 #[cfg(test)]
+mod opinion_tests;
+#[cfg(test)]
 mod tests;
 
 pub use fixed::MicroNats;
 pub use places::MAX_TRACKS;
 pub use policy::{centre_distance, same_place};
+pub use stage::Focus;
 pub(crate) use stage::{EvidenceStage, run};
 
 use citybrain_ingest_config::City;
@@ -28,9 +33,10 @@ use citybrain_types::{
     BoundingBox, CameraId, EventKind, FrameDetections, FrameOutcome, Score, Snapshots, Timestamp,
 };
 use health::{Health, HealthTurn};
+use opinion::{LaidBy, Opinion, overruled};
 use places::Places;
 use policy::Policy;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use track::{Found, LookAt};
 
@@ -164,6 +170,7 @@ struct CameraEvidence {
     /// Policies in fixed point, for the kinds in the catalogue that this camera looks for.
     policies: BTreeMap<EventKind, Policy>,
     places: BTreeMap<EventKind, Places>,
+    laid_by: LaidBy,
 }
 
 impl Evidence {
@@ -208,6 +215,10 @@ impl Evidence {
         let mut judged = Judged { look, suspects: Vec::new(), ignored: Vec::new() };
         let camera = self.city.cameras.get(&frame.camera);
         let Some((camera, state)) = camera.zip(self.cameras.get_mut(&frame.camera)) else { return judged };
+        if frame.asked.is_some() {
+            state.lay_by(camera, &self.city, frame, &mut judged.ignored);
+            return judged;
+        }
         let fault_after = self.city.dispatch.camera_fault_after;
         match state.health.look(&frame.model, frame.outcome, frame.captured_at, fault_after) {
             HealthTurn::Nothing => {}
@@ -224,13 +235,34 @@ impl Evidence {
 }
 
 impl CameraEvidence {
+    /// Keeps an answer for the frame that asked for it. It says nothing of the camera's health: a model that is asked
+    /// now and then, and fails, leaves the camera seen.
+    fn lay_by(&mut self, camera: &Camera, city: &City, frame: &FrameDetections, ignored: &mut Vec<Ignored>) {
+        if frame.outcome != FrameOutcome::Analysed {
+            return;
+        }
+        let found = sort_by_kind(camera, city, frame, ignored);
+        if let Some(opinion) = Opinion::of(frame, found) {
+            self.laid_by.put(opinion, frame.sequence);
+        }
+    }
+
     fn judge_analysed(&mut self, camera: &Camera, city: &City, frame: &FrameDetections, judged: &mut Judged) {
-        let mut found = sort_by_kind(camera, city, frame, &mut judged.ignored);
+        let opinions = self.laid_by.take(frame.sequence);
+        let decided_at = opinions.iter().map(|opinion| opinion.decided_at);
+        judged.look.decided_at = decided_at.fold(judged.look.decided_at, Timestamp::max);
+        let found = sort_by_kind(camera, city, frame, &mut judged.ignored);
+        let mut found = overruled(found, &opinions);
         let at = LookAt {
             sequence: frame.sequence,
             captured_at: frame.captured_at,
-            snapshots: frame.snapshots.as_ref(),
-            snapshot_lost: frame.snapshot_lost,
+            snapshots: frame
+                .snapshots
+                .as_ref()
+                .or_else(|| opinions.iter().find_map(|o| o.snapshots.as_ref())),
+            snapshot_lost: frame.snapshot_lost || opinions.iter().any(|opinion| opinion.snapshot_lost),
+            whole: true,
+            opinions: &opinions,
         };
         // A kind that was found was looked for, whatever the list says.
         let listed =
@@ -238,12 +270,15 @@ impl CameraEvidence {
         let mut looked_for: Vec<EventKind> = listed.cloned().collect();
         looked_for.sort();
         looked_for.dedup();
-        for kind in &looked_for {
+        let elsewhere: BTreeSet<&EventKind> = opinions.iter().flat_map(Opinion::kinds).collect();
+        for kind in looked_for.iter().chain(elsewhere.into_iter().filter(|kind| !looked_for.contains(kind))) {
             let found = found.remove(kind).unwrap_or_default();
             let Some(policy) = self.policies.get(kind) else { continue };
             if found.is_empty() && !self.places.contains_key(kind) {
                 continue;
             }
+            // What only a second opinion speaks of was not looked for outside its part of the picture.
+            let at = LookAt { whole: opinions.is_empty() || frame.looked_for.contains(kind), ..at };
             let places = self.places.entry(kind.clone()).or_default();
             judged.look.sightings.extend(places.look(kind, policy, &at, found, &mut judged.ignored));
             let pre_alarm = city.kinds.get(kind).is_some_and(|row| row.pre_alarm);

@@ -41,6 +41,9 @@ impl Places {
         }
         let mut sightings = Vec::new();
         for (track, found) in self.tracks.iter_mut().zip(&best) {
+            if !track.is_concerned(kind, look, found.as_ref()) {
+                continue;
+            }
             match track.look(policy, look, found.as_ref()) {
                 Turn::Nothing => {}
                 Turn::Opened => sightings.push(Sighting::Opened(track.sight(kind, policy, look))),

@@ -44,7 +44,9 @@ pub(crate) async fn run(mut stage: EvidenceStage, mut frames: mpsc::Receiver<Vec
                 stage.metrics.ignored(reason);
             }
             for kind in suspects {
-                focus.ask(&stage, &look, kind);
+                let request = focus.request(&stage.city.borrow(), &look, kind);
+                // Never waits: a request against the stream must not hold the stream up. The next look asks again.
+                request.into_iter().for_each(|r| stage.metrics.focus_asked(stage.focus.try_send(r).is_ok()));
             }
             looks.push(look);
         }
@@ -55,30 +57,27 @@ pub(crate) async fn run(mut stage: EvidenceStage, mut frames: mpsc::Receiver<Vec
     }
 }
 
-/// When each camera was last asked for.
+/// When each camera was last asked for: decides whether it is asked for again.
 #[derive(Debug, Default)]
-struct Focus {
+pub struct Focus {
     asked_at: HashMap<CameraId, Timestamp>,
 }
 
 impl Focus {
-    fn ask(&mut self, stage: &EvidenceStage, look: &Look, kind: EventKind) {
+    /// Asks for more looks at a suspect; `None` when that was done lately.
+    pub fn request(&mut self, city: &City, look: &Look, kind: EventKind) -> Option<FocusRequest> {
         let asked_lately =
             |at: &Timestamp| *at <= look.captured_at && look.captured_at.since(*at) < FOCUS_REPEAT;
         if self.asked_at.get(&look.camera).is_some_and(asked_lately) {
-            return;
+            return None;
         }
-        let Some(interval) = stage.city.borrow().kinds.get(&kind).map(|row| row.look_interval) else {
-            return;
-        };
-        let request = FocusRequest {
+        let interval = city.kinds.get(&kind)?.look_interval;
+        self.asked_at.insert(look.camera.clone(), look.captured_at);
+        Some(FocusRequest {
             camera: look.camera.clone(),
             kind,
             look_interval: (interval / FOCUS_FACTOR).max(FOCUS_MIN_INTERVAL),
             until: look.decided_at.plus(FOCUS_FOR),
-        };
-        self.asked_at.insert(look.camera.clone(), look.captured_at);
-        // Never waits: a request against the stream must not hold the stream up. The next look asks again.
-        stage.metrics.focus_asked(stage.focus.try_send(request).is_ok());
+        })
     }
 }

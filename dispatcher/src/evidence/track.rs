@@ -1,6 +1,7 @@
 //! Evidence of one kind at one place of one camera's picture.
 
 use super::fixed::{MicroNats, second_of};
+use super::opinion::Opinion;
 use super::policy::Policy;
 use super::{FirstSight, Sight};
 use citybrain_types::{BoundingBox, EventKind, Score, Snapshots, Timestamp};
@@ -11,6 +12,10 @@ const PLACE_MOVES_UP_TO_AREA_RATIO: f32 = 4.0;
 
 /// A look may be overtaken by later ones of the same camera by this much: models answer in parallel.
 const OVERTAKEN_BY: Duration = Duration::from_secs(30);
+
+/// A place that a second opinion has judged is not judged by the first alone for this long, by the frames' time. The
+/// first is asked more often than the second: looks between two answers of the second would outvote it.
+const SECOND_OPINION_HOLDS: Duration = Duration::from_secs(2);
 
 /// What one look found at a track's place.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +31,10 @@ pub(super) struct LookAt<'a> {
     pub(super) captured_at: Timestamp,
     pub(super) snapshots: Option<&'a Snapshots>,
     pub(super) snapshot_lost: bool,
+    /// The whole picture was looked at, and not only the parts of `opinions`.
+    pub(super) whole: bool,
+    /// Second opinions on this look.
+    pub(super) opinions: &'a [Opinion],
 }
 
 /// What a look did to a track.
@@ -52,6 +61,7 @@ pub(super) struct Track {
     score: Score,
     snapshots: Option<Snapshots>,
     snapshot_lost: bool,
+    judged_twice_at: Option<Timestamp>,
 }
 
 impl Track {
@@ -69,6 +79,7 @@ impl Track {
             score: found.score,
             snapshots: None,
             snapshot_lost: false,
+            judged_twice_at: None,
         }
     }
 
@@ -88,6 +99,26 @@ impl Track {
     /// The last look was a hit and the evidence has not opened yet: worth looking again soon.
     pub(super) const fn is_suspect(&self) -> bool {
         !self.open && self.hits & 1 == 1 && self.evidence.micros() > 0
+    }
+
+    /// Whether a look says anything about this place that is to be taken in.
+    pub(super) fn is_concerned(
+        &mut self,
+        kind: &EventKind,
+        look: &LookAt<'_>,
+        found: Option<&Found>,
+    ) -> bool {
+        let middle = found.map_or(self.place, |found| found.bbox).center();
+        if look.opinions.iter().any(|opinion| opinion.covers(kind, middle)) {
+            self.judged_twice_at = Some(look.captured_at);
+            return true;
+        }
+        let held = self.judged_twice_at.is_some_and(|at| {
+            // One of the two is nothing: which depends on whether the look was overtaken.
+            look.captured_at.since(at).max(at.since(look.captured_at)) < SECOND_OPINION_HOLDS
+        });
+        // Nothing found is always taken in: there was nothing to ask about.
+        if found.is_some() { !held } else { look.whole }
     }
 
     /// Takes in one look at this place.

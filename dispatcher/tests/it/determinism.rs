@@ -1,6 +1,6 @@
 //! The same frames give the same cases, byte for byte: however they are batched, and with duplicates among them.
 
-use crate::support::city::{START, around, city, dark, look, with_box};
+use crate::support::city::{START, around, city, dark, look, opinion, with_box};
 use citybrain_dispatcher::case::file;
 use citybrain_dispatcher::evidence::Evidence;
 use citybrain_dispatcher::incident::{IncidentChange, Incidents};
@@ -16,15 +16,15 @@ struct Made {
     camera: usize,
     boxes: Vec<(u8, u8, u8)>,
     seen: bool,
+    /// A second opinion on the first box: its score, of which one below the log's floor is a no.
+    opinion: Option<u8>,
 }
 
 fn made() -> impl Strategy<Value = Made> {
     let boxes = proptest::collection::vec((0_u8..=100, 0_u8..4, 0_u8..4), 0..4);
-    (0_usize..4, boxes, proptest::bool::weighted(0.9)).prop_map(|(camera, boxes, seen)| Made {
-        camera,
-        boxes,
-        seen,
-    })
+    let opinion = proptest::option::of(0_u8..=100);
+    (0_usize..4, boxes, proptest::bool::weighted(0.9), opinion)
+        .prop_map(|(camera, boxes, seen, opinion)| Made { camera, boxes, seen, opinion })
 }
 
 /// Looks of each camera in its order; a score above 60 is repeated often enough for cases to open.
@@ -42,10 +42,21 @@ fn frames(made: &[Made]) -> Vec<FrameDetections> {
                 let place = around(f32::from(*x) * 0.3 + 0.05, f32::from(*y) * 0.3 + 0.05);
                 frame = with_box(frame, "fire", f32::from(*score) / 100.0, place);
             }
+            // Room for an answer before each look.
+            frame.sequence = 1_000 + 2 * n;
+            frames.extend(second(made, &frame));
             frames.push(frame);
         }
     }
     frames
+}
+
+/// The answer that a frame has asked for, where it has.
+fn second(made: &Made, asking: &FrameDetections) -> Option<FrameDetections> {
+    let (score, place) = (made.opinion?, asking.detections.first()?.bbox);
+    let answer = opinion(asking, place.center().0, place.center().1);
+    let yes = score >= 5;
+    Some(if yes { with_box(answer, "fire", f32::from(score) / 100.0, place) } else { answer })
 }
 
 /// Everything the dispatcher decides, as text.
@@ -107,7 +118,13 @@ proptest! {
 
 #[test]
 fn the_stories_that_are_compared_do_have_cases_in_them() {
-    let made: Vec<_> = (0..8).map(|i| Made { camera: i % 4, boxes: vec![(95, 1, 1)], seen: i < 6 }).collect();
-    let (text, opened) = cases_of(&[frames(&made)]);
+    let story = |opinion| -> Vec<_> {
+        (0..8).map(|i| Made { camera: i % 4, boxes: vec![(95, 1, 1)], seen: i < 6, opinion }).collect()
+    };
+    let (text, opened) = cases_of(&[frames(&story(None))]);
     assert_eq!(opened, 6, "four fires and two dark cameras: {text}");
+    let (confirmed, opened) = cases_of(&[frames(&story(Some(95)))]);
+    assert_eq!(opened, 6, "the same, confirmed: {confirmed}");
+    let (denied, opened) = cases_of(&[frames(&story(Some(0)))]);
+    assert_eq!(opened, 2, "the dark cameras only: {denied}");
 }

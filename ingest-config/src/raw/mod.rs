@@ -20,7 +20,7 @@ pub use department::RawDepartment;
 pub use dispatch::RawDispatch;
 pub use evidence::RawEvidence;
 pub use kind::RawKind;
-pub use model::RawModel;
+pub use model::{RawModel, RawPrecision, RawProvider};
 pub use pipeline::RawPipeline;
 pub use route::RawRoute;
 pub use secret::SecretText;
@@ -58,7 +58,7 @@ pub struct RawCity {
     #[serde(default)]
     #[schemars(length(max = 256))]
     kinds: Vec<RawKind>,
-    /// Model folders to load.
+    /// The models to load, and when each is asked. Without any, those that ship with the program are loaded.
     #[serde(default)]
     #[schemars(length(max = 256))]
     models: Vec<RawModel>,

@@ -62,7 +62,8 @@ pub(crate) fn validate<'d>(
     let dispatch = single(documents, "dispatch", &mut context.problems).map(|row| limits::dispatch(&row));
 
     let (kinds, kind_names) = kind::kinds(&rows(documents, "kinds", &mut context.problems), context);
-    let models = model::models(&rows(documents, "models", &mut context.problems), context);
+    let model_rows = rows(documents, "models", &mut context.problems);
+    let models = model::models(&model_rows, &kind_names, context);
     let (destinations, sink_names) = sink::sinks(&rows(documents, "sinks", &mut context.problems), context);
     let department_rows = rows(documents, "departments", &mut context.problems);
     let staff = department::departments(&department_rows, &sink_names, context);

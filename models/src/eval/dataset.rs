@@ -1,8 +1,10 @@
 //! Annotated pictures: `annotations.json` in COCO's form, with `source`, `group`, `split` and `labels` (1, 0 or null) of each
 //! picture.
 //!
-//! A label that is null was judged by nobody. It counts neither as present nor as absent, anywhere.
+//! A label that is null was judged by nobody. It counts neither as present nor as absent, anywhere. Where `labels.csv`
+//! beside the annotations says something else than they do, nobody knows either: see [`super::labels_csv`].
 
+use super::labels_csv::{self, Dispute};
 use citybrain_types::{BoundingBox, Label};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +50,28 @@ pub enum DatasetError {
         /// The name.
         file_name: String,
     },
+    /// A picture is listed twice, so its scores could not be told apart.
+    #[error("{}: picture '{file_name}' is listed more than once", .path.display())]
+    Twice {
+        /// The annotations.
+        path: PathBuf,
+        /// The name.
+        file_name: String,
+    },
+    /// `labels.csv` cannot be read.
+    #[error("{}: {reason}", .path.display())]
+    LabelsCsv {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        reason: String,
+    },
+    /// There are no categories, so nothing can be measured.
+    #[error("{} names no categories", .path.display())]
+    NoCategories {
+        /// The annotations.
+        path: PathBuf,
+    },
     /// No picture is of this split.
     #[error("no picture is of split '{asked}': there are {}", .known.join(", "))]
     UnknownSplit {
@@ -56,6 +80,17 @@ pub enum DatasetError {
         /// What there is.
         known: Vec<String>,
     },
+}
+
+/// Pictures of a split.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// What the data judge, in the order of the annotations.
+    pub categories: Vec<Label>,
+    /// The pictures; never empty.
+    pub pictures: Vec<AnnotatedPicture>,
+    /// What annotations and `labels.csv` do not agree on; each counts as not judged.
+    pub disputes: Vec<Dispute>,
 }
 
 /// A picture and what is known of it.
@@ -71,7 +106,12 @@ pub struct AnnotatedPicture {
     pub labels: BTreeMap<Label, Option<bool>>,
     /// Labelled places.
     pub boxes: BTreeMap<Label, Vec<BoundingBox>>,
+    /// Path below the data's folder of a picture of the same size that is white where there is [`MASK_LABEL`].
+    pub mask: Option<String>,
 }
+
+/// What masks show.
+pub const MASK_LABEL: &str = "waterlogging";
 
 impl AnnotatedPicture {
     /// Whether a label is present; `None` when unknown.
@@ -110,6 +150,7 @@ struct ImageEntry {
     group: String,
     split: String,
     labels: BTreeMap<String, Option<u8>>,
+    mask: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -124,7 +165,7 @@ struct BoxEntry {
 ///
 /// # Errors
 /// [`DatasetError`] when the annotations cannot be read, or no picture is of that split.
-pub fn read(root: &Path, split: &str) -> Result<Vec<AnnotatedPicture>, DatasetError> {
+pub fn read(root: &Path, split: &str) -> Result<Dataset, DatasetError> {
     let path = root.join(FILE_NAME);
     let unreadable = |source| DatasetError::Unreadable { path: path.clone(), source };
     let mut text = Vec::new();
@@ -135,20 +176,51 @@ pub fn read(root: &Path, split: &str) -> Result<Vec<AnnotatedPicture>, DatasetEr
     }
     let coco: Coco = serde_json::from_slice(&text)
         .map_err(|source| DatasetError::Invalid { path: path.clone(), source })?;
-    if let Some(outside) = coco.images.iter().find(|image| leaves_folder(&image.file_name)) {
-        return Err(DatasetError::Outside { path, file_name: outside.file_name.clone() });
-    }
-    of_split(coco, split)
+    check(&coco, &path)?;
+    let mut data = of_split(coco, split)?;
+    data.disputes = labels_csv::compare(root, split, &mut data.pictures)?;
+    Ok(data)
 }
 
-fn leaves_folder(file_name: &str) -> bool {
+fn check(coco: &Coco, path: &Path) -> Result<(), DatasetError> {
+    let path = || path.to_owned();
+    if coco.categories.is_empty() {
+        return Err(DatasetError::NoCategories { path: path() });
+    }
+    let mut seen = BTreeSet::new();
+    for image in &coco.images {
+        for name in [Some(&image.file_name), image.mask.as_ref()].into_iter().flatten() {
+            if leaves_folder(name) {
+                return Err(DatasetError::Outside { path: path(), file_name: name.clone() });
+            }
+        }
+        if !seen.insert(&image.file_name) {
+            return Err(DatasetError::Twice { path: path(), file_name: image.file_name.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Reads a table beside the annotations, of at most as many bytes as they may have.
+pub(super) fn read_table(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut table = Vec::new();
+    std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut table)?;
+    if table.len() as u64 > MAX_BYTES {
+        return Err(std::io::Error::other(format!("it is larger than {MAX_BYTES} bytes")));
+    }
+    Ok(table)
+}
+
+/// Whether a path leads out of the folder it is to be looked for in.
+pub(super) fn leaves_folder(file_name: &str) -> bool {
     file_name.is_empty()
         || !Path::new(file_name).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-fn of_split(coco: Coco, split: &str) -> Result<Vec<AnnotatedPicture>, DatasetError> {
-    let names: BTreeMap<u64, Label> =
-        coco.categories.iter().map(|category| (category.id, Label::new(&category.name))).collect();
+fn of_split(coco: Coco, split: &str) -> Result<Dataset, DatasetError> {
+    let categories: Vec<Label> = coco.categories.iter().map(|category| Label::new(&category.name)).collect();
+    let ids = coco.categories.iter().map(|category| category.id);
+    let names: BTreeMap<u64, Label> = ids.zip(categories.iter().cloned()).collect();
     let mut boxes: BTreeMap<u64, Vec<BoxEntry>> = BTreeMap::new();
     for entry in coco.annotations {
         boxes.entry(entry.image_id).or_default().push(entry);
@@ -168,7 +240,7 @@ fn of_split(coco: Coco, split: &str) -> Result<Vec<AnnotatedPicture>, DatasetErr
         let known = known.into_iter().chain(["all".to_owned()]).collect();
         return Err(DatasetError::UnknownSplit { asked: split.to_owned(), known });
     }
-    Ok(pictures)
+    Ok(Dataset { categories, pictures, disputes: Vec::new() })
 }
 
 fn picture(image: ImageEntry, places: Vec<BoxEntry>, names: &BTreeMap<u64, Label>) -> AnnotatedPicture {
@@ -188,6 +260,7 @@ fn picture(image: ImageEntry, places: Vec<BoxEntry>, names: &BTreeMap<u64, Label
         group: image.group,
         labels: labels.collect(),
         boxes,
+        mask: image.mask,
     }
 }
 
@@ -210,7 +283,7 @@ mod tests {
     #[test]
     fn unknown_is_neither_present_nor_absent() {
         let folder = folder("images/a.jpg");
-        let pictures = read(folder.path(), "val").unwrap();
+        let pictures = read(folder.path(), "val").unwrap().pictures;
         let truth = |name: &str| pictures[0].truth(&Label::new(name));
         assert_eq!((truth("fire"), truth("smoke"), truth("litter")), (Some(true), None, Some(false)));
         assert_eq!(truth("no such label"), None);
@@ -219,7 +292,7 @@ mod tests {
     #[test]
     fn a_place_in_pixels_becomes_fractions_clipped_to_the_picture() {
         let folder = folder("images/a.jpg");
-        let pictures = read(folder.path(), "all").unwrap();
+        let pictures = read(folder.path(), "all").unwrap().pictures;
         let expected = BoundingBox::new(0.25, 0.25, 0.75, 1.0).unwrap();
         assert_eq!(pictures[0].places(&Label::new("fire")), [expected]);
         assert!(pictures[0].places(&Label::new("smoke")).is_empty());

@@ -1,33 +1,56 @@
-//! What an evaluation says, as data; [`super::markdown`] and [`super::html`] say it to people.
+//! What an evaluation says, as data; [`super::text`], [`super::markdown`] and [`super::html`] say it to people.
+//!
+//! The JSON form is described in `docs/guide/measuring.md`; [`FORMAT_VERSION`] rises when a key changes its meaning.
 
-use super::metrics::{Interval, Share};
+use super::clips::ClipsReport;
+use super::labels_csv::Dispute;
+use super::maps::Area;
+use super::metrics::{Calibration, Estimate, Interval, Share};
+use super::mistakes::Mistake;
 use citybrain_types::{EventKind, Label, ModelId};
 use serde::Serialize;
 
-/// A model measured on annotated pictures.
+/// Version of the JSON form.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// Models measured on annotated pictures and clips.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EvalReport {
-    /// The model.
-    pub model: ModelId,
-    /// Checksum of its weights: figures of other weights are another model's.
-    pub weights_sha256: String,
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The models, which answered together.
+    pub models: Vec<MeasuredModel>,
     /// Which pictures.
     pub split: String,
     /// How many were looked at and answered.
     pub pictures: usize,
-    /// How many there are in the split; more than `pictures` when a limit was set.
+    /// How many there are in the split; more than `pictures` when a limit was set or some got no answer.
     pub pictures_in_split: usize,
-    /// Seed of the resampling behind the intervals of the AUC.
+    /// Seed of the resampling behind intervals.
     pub seed: u64,
     /// Pictures without an answer. They count nowhere.
     pub unanswered: Vec<Unanswered>,
-    /// By label of the model.
+    /// Masks that cannot be used. Their pictures count, their areas do not.
+    pub unusable_masks: Vec<Unanswered>,
+    /// What the data do not agree with themselves on. It counts as not judged.
+    pub disputes: Vec<Dispute>,
+    /// Labels of the models that the data do not judge: nothing is said of them.
+    pub unjudged_labels: Vec<Label>,
+    /// By category of the data that a model scores.
     pub labels: Vec<Measured<Label>>,
     /// By kind of event, its score being the highest of its labels.
     pub kinds: Vec<Measured<EventKind>>,
-    /// Scores by picture and kind.
-    #[serde(skip)]
-    pub scores: Vec<KindScore>,
+    /// What the whole system made of clips, where there are any.
+    pub clips: Option<ClipsReport>,
+}
+
+/// A model that was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MeasuredModel {
+    /// Its name and version.
+    pub id: ModelId,
+    /// Checksum of its weights: figures of other weights are another model's.
+    pub weights_sha256: String,
 }
 
 /// A picture that got no answer.
@@ -39,14 +62,14 @@ pub struct Unanswered {
     pub reason: String,
 }
 
-/// The score of one kind in one picture.
-#[derive(Debug, Clone, PartialEq)]
-pub struct KindScore {
-    /// The picture.
-    pub file_name: String,
-    /// The kind.
-    pub kind: EventKind,
-    /// Highest score among its labels.
+/// The score from which on a model was shipped to have found a label.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Threshold {
+    /// The label.
+    pub label: Label,
+    /// The model.
+    pub model: ModelId,
+    /// The score.
     pub score: f32,
 }
 
@@ -55,22 +78,22 @@ pub struct KindScore {
 pub struct Measured<N> {
     /// The label or kind.
     pub name: N,
-    /// The labels behind it and the threshold each was shipped with.
-    pub thresholds: Vec<(Label, f32)>,
-    /// 95 % by resampling whole groups; `None` when pictures with or without it are missing.
-    pub auc: Option<Interval>,
+    /// What counts as found.
+    pub thresholds: Vec<Threshold>,
     /// All pictures together.
     pub all: Part,
     /// By source, in order of names.
     pub sources: Vec<Named>,
-    /// By group; only those with pictures that show it.
+    /// By group, in order of names.
     pub groups: Vec<Named>,
-    /// How well it is found in its place; for labels, where places are labelled.
-    pub places: Option<Places>,
+    /// Scores against what came true.
+    pub calibration: Option<Calibration>,
     /// ROC curve: share of false alarms, recall.
     pub roc: Vec<[f64; 2]>,
     /// Precision-recall curve: recall, precision.
     pub precision_recall: Vec<[f64; 2]>,
+    /// The worst mistakes; for labels only.
+    pub mistakes: Vec<Mistake>,
 }
 
 /// A part of the pictures.
@@ -83,15 +106,15 @@ pub struct Named {
     pub part: Part,
 }
 
-/// Figures by picture at the shipped threshold; pictures whose truth is unknown count nowhere.
+/// Figures by picture at the shipped thresholds; pictures whose truth is unknown count nowhere.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Part {
     /// Pictures that show it.
     pub present: u64,
     /// Pictures that are known not to.
     pub absent: u64,
-    /// Within this part.
-    pub auc: Option<f64>,
+    /// Within this part; `None` when pictures with or without it are missing.
+    pub auc: Option<Estimate>,
     /// This part's pictures that show it against all pictures that do not, of every part.
     pub auc_against_all: Option<f64>,
     /// Of the pictures it was found in, how many show it.
@@ -101,7 +124,16 @@ pub struct Part {
     /// Of the pictures that do not show it, in how many it was found.
     pub false_alarms: Option<Share>,
     /// The same, in 1,000 quiet pictures.
-    pub false_alarms_per_1000_quiet: Option<f64>,
+    pub false_alarms_per_1000_quiet: Option<Interval>,
+    /// Of the pictures that do not show it, how many score as high as the picture that 80 % of those that do reach: what
+    /// false alarms cost at that recall, whatever the shipped threshold is.
+    pub false_alarms_at_recall_80: Option<Share>,
+    /// Expected calibration error of the scores.
+    pub ece: Option<f64>,
+    /// How well it is found in its place; for labels, where places are labelled.
+    pub places: Option<Places>,
+    /// How well its area is found; where there are masks and a model with a heat map.
+    pub area: Option<Area>,
 }
 
 /// How well something is found in its place.
@@ -110,52 +142,23 @@ pub struct Places {
     /// Labelled boxes in the pictures counted.
     pub boxes: usize,
     /// Average precision at an overlap (IoU) of 0.5, over pictures with labelled boxes and pictures without the label.
-    pub ap50: Option<f64>,
+    pub ap50: Option<Estimate>,
     /// Of the pictures with labelled boxes, in how many the centre of the surest box lies in one of them.
     pub pointing: Option<Share>,
 }
 
 impl EvalReport {
+    /// The label that alone speaks for a kind, so that the kind's figures are its own.
+    pub(super) fn label_of(&self, kind: &Measured<EventKind>) -> Option<&Label> {
+        let same = |label: &&Measured<Label>| label.thresholds == kind.thresholds && label.all == kind.all;
+        self.labels.iter().find(same).map(|label| &label.name)
+    }
+
     /// The report as JSON.
     ///
     /// # Errors
     /// Only if serialisation itself fails.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self)
-    }
-
-    /// Scores as CSV: `file_name,kind,score`.
-    #[must_use]
-    pub fn scores_csv(&self) -> String {
-        let mut csv = "file_name,kind,score\n".to_owned();
-        for row in &self.scores {
-            csv.push_str(&format!(
-                "{},{},{:.5}\n",
-                quoted(&row.file_name),
-                quoted(row.kind.as_str()),
-                row.score
-            ));
-        }
-        csv
-    }
-}
-
-/// RFC 4180.
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_field_with_a_comma_or_quote_is_quoted() {
-        assert_eq!(quoted("images/a.jpg"), "images/a.jpg");
-        assert_eq!(quoted("a, \"b\".jpg"), "\"a, \"\"b\"\".jpg\"");
     }
 }

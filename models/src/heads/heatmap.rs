@@ -12,12 +12,15 @@
 //! 4. Boxes below the floor are left out, and of two that overlap by more than half the weaker is.
 
 use super::multilabel::image_scores;
-use super::{Frame, Head, NeededOutput, cell_size, score};
+use super::needs::NeededOutput;
+use super::regions::grow;
+use super::{Frame, Head, Tint, cell_size, cells_inside, score, wrong_shape};
 use crate::detector::{DetectError, LabelledBox};
+use crate::heat_map::HeatMap;
 use crate::letterbox::Placement;
 use crate::manifest::reader::Table;
 use crate::nms::keep_surest;
-use crate::session::{Outputs, shape_text};
+use crate::session::Outputs;
 use citybrain_types::{BoundingBox, Label, Score};
 
 /// Keys of `[head]` with `kind = "heatmap"`.
@@ -50,49 +53,46 @@ impl HeatmapSpec {
         })
     }
 
-    pub(crate) fn outputs(&self, labels: i64) -> Vec<NeededOutput> {
-        let heat = self.heat_output.clone();
-        let image = self.score_output.clone();
+    pub(crate) fn outputs(&self) -> Vec<NeededOutput> {
         vec![
-            NeededOutput { key: "heat_output", name: heat, shape: vec![1, labels, -1, -1], label_axis: 1 },
-            NeededOutput { key: "score_output", name: image, shape: vec![1, labels], label_axis: 1 },
+            NeededOutput::floats("heat_output", &self.heat_output, &[1, -1, -1, -1]).with_classes(1, 0),
+            NeededOutput::floats("score_output", &self.score_output, &[1, -1]).with_classes(1, 0),
         ]
     }
 
-    /// The grid of each label, with its columns and rows.
+    /// The grids of all classes, one after the other, with their columns and rows.
     fn grids<'o>(
         &self,
         outputs: &'o Outputs<'_>,
-        labels: usize,
-    ) -> Result<(std::slice::ChunksExact<'o, f32>, usize, usize), DetectError> {
+        classes: usize,
+    ) -> Result<(&'o [f32], usize, usize), DetectError> {
         let (shape, heat) = outputs.floats(&self.heat_output)?;
-        let wrong =
-            || DetectError::OutputShape { output: self.heat_output.clone(), found: shape_text(shape) };
-        let [1, found, rows, columns] = *shape else { return Err(wrong()) };
+        let [1, found, rows, columns] = *shape else { return Err(wrong_shape(&self.heat_output, shape)) };
         let (rows, columns) = (usize::try_from(rows).unwrap_or(0), usize::try_from(columns).unwrap_or(0));
         let cells = rows.saturating_mul(columns);
-        if found != labels as i64 || cells == 0 || cells > MAX_CELLS {
-            return Err(wrong());
+        if found != classes as i64 || cells == 0 || cells > MAX_CELLS {
+            return Err(wrong_shape(&self.heat_output, shape));
         }
-        Ok((heat.chunks_exact(cells), columns, rows))
+        Ok((heat, columns, rows))
     }
 }
 
 impl Head for HeatmapSpec {
     fn read(&self, outputs: &Outputs<'_>, frame: &Frame<'_>) -> Result<Vec<LabelledBox>, DetectError> {
-        let images = image_scores(outputs, &self.score_output, frame.labels.len())?;
-        let (grids, columns, rows) = self.grids(outputs, frame.labels.len())?;
+        let images = image_scores(outputs, &self.score_output, frame.classes)?;
+        let (grids, columns, rows) = self.grids(outputs, images.len())?;
+        let cells = columns * rows;
         let mut found = Vec::new();
-        for (((label, threshold), image), heat) in
-            frame.labels.iter().zip(frame.thresholds).zip(images).zip(grids)
-        {
-            let image = score(&self.score_output, label, *image)?;
+        for (class, index) in frame.classes.told() {
+            let (label, threshold) = (&frame.labels[index], frame.thresholds[index]);
+            let heat = &grids[class * cells..][..cells];
+            let image = score(&self.score_output, label, images[class])?;
             check_cells(&self.heat_output, label, heat)?;
             if image.get() < frame.floor {
                 continue;
             }
             let grid = Grid { heat, columns, rows };
-            let boxes = grid.boxes(frame.placement, *threshold, self.region_fraction);
+            let boxes = grid.boxes(frame.placement, threshold, self.region_fraction);
             let scored = boxes.into_iter().map(|(part, bbox)| (image.get() * part, bbox)).collect();
             for (value, bbox) in keep_surest(scored, MAX_IOU, MAX_BOXES) {
                 let score = score(&self.heat_output, label, value)?;
@@ -102,6 +102,28 @@ impl Head for HeatmapSpec {
             }
         }
         Ok(found)
+    }
+
+    fn map(&self, outputs: &Outputs<'_>, frame: &Frame<'_>) -> Result<Option<HeatMap>, DetectError> {
+        let classes = image_scores(outputs, &self.score_output, frame.classes)?.len();
+        let (grids, columns, rows) = self.grids(outputs, classes)?;
+        let size = columns * rows;
+        let mut cells = vec![0.0; frame.labels.len() * size];
+        for (class, label) in frame.classes.told() {
+            cells[label * size..][..size].copy_from_slice(&grids[class * size..][..size]);
+        }
+        Ok(Some(HeatMap::new(columns, rows, cells, *frame.placement)))
+    }
+
+    fn tint(&self, outputs: &Outputs<'_>, frame: &Frame<'_>) -> Result<Option<Tint>, DetectError> {
+        let images = image_scores(outputs, &self.score_output, frame.classes)?;
+        let (grids, columns, rows) = self.grids(outputs, images.len())?;
+        let heat = |class: usize, cell: usize| grids[class * columns * rows + cell].clamp(0.0, 1.0);
+        let hottest = |cell: usize| {
+            let cells = frame.classes.told().map(|(class, label)| (label, heat(class, cell)));
+            cells.max_by(|a, b| a.1.total_cmp(&b.1))
+        };
+        Ok(Some(Tint { columns, rows, cells: (0..columns * rows).map(hottest).collect() }))
     }
 }
 
@@ -126,104 +148,34 @@ struct Grid<'g> {
 impl Grid<'_> {
     /// Boxes in the picture, each with its share of the picture's score.
     fn boxes(&self, placement: &Placement, threshold: f32, fraction: f32) -> Vec<(f32, BoundingBox)> {
-        let mut free = self.inside(placement);
+        let mut free = cells_inside(placement, self.columns, self.rows);
         let Some(peak) = self.peak(&free) else { return Vec::new() };
         let height = self.heat[peak];
         let cut = fraction * threshold.min(height);
+        let size = cell_size(placement.input(), self.columns, self.rows);
+        let told = |start: usize, least: f32, free: &mut [bool]| {
+            let own = |cell: usize| Some(self.heat[cell]).filter(|heat| *heat >= cut);
+            let region = grow(start, (self.columns, self.rows), free, own);
+            let [left, top, right, bottom] = region.edges(size);
+            let bbox = placement.to_picture(left, top, right, bottom)?;
+            (region.highest >= least).then_some((region.highest / height, bbox))
+        };
         if height < threshold {
-            return self
-                .region(peak, cut, &mut free)
-                .bbox(self, placement)
-                .map(|b| (1.0, b))
-                .into_iter()
-                .collect();
+            return told(peak, 0.0, &mut free).into_iter().collect();
         }
         let mut boxes = Vec::new();
         for start in 0..self.heat.len() {
-            if !free[start] || self.heat[start] < cut {
-                continue;
-            }
-            let region = self.region(start, cut, &mut free);
-            if region.highest >= threshold
-                && let Some(bbox) = region.bbox(self, placement)
-            {
-                boxes.push((region.highest / height, bbox));
+            if free[start] && self.heat[start] >= cut {
+                boxes.extend(told(start, threshold, &mut free));
             }
         }
         boxes
-    }
-
-    /// Which cells show some of the picture.
-    fn inside(&self, placement: &Placement) -> Vec<bool> {
-        let (width, height) = cell_size(placement.input(), self.columns, self.rows);
-        let content = placement.content();
-        let overlaps = |index: usize, size: f32, from: u32, length: u32| {
-            let start = index as f32 * size;
-            start < (from + length) as f32 && start + size > from as f32
-        };
-        (0..self.heat.len())
-            .map(|cell| {
-                overlaps(cell % self.columns, width, content.left, content.width)
-                    && overlaps(cell / self.columns, height, content.top, content.height)
-            })
-            .collect()
     }
 
     fn peak(&self, inside: &[bool]) -> Option<usize> {
         let cells = (0..self.heat.len()).filter(|cell| inside[*cell] && self.heat[*cell] > 0.0);
         // `rev` so that of equal cells the first is taken.
         cells.rev().max_by(|a, b| self.heat[*a].total_cmp(&self.heat[*b]))
-    }
-
-    /// The cells from `cut` up that hang together with `start`; they are not free any more.
-    fn region(&self, start: usize, cut: f32, free: &mut [bool]) -> Region {
-        let mut region = Region::at(start % self.columns, start / self.columns);
-        let mut to_visit = vec![start];
-        free[start] = false;
-        while let Some(cell) = to_visit.pop() {
-            let (column, row) = (cell % self.columns, cell / self.columns);
-            region.add(column, row, self.heat[cell]);
-            for near_row in row.saturating_sub(1)..(row + 2).min(self.rows) {
-                for near_column in column.saturating_sub(1)..(column + 2).min(self.columns) {
-                    let near = near_row * self.columns + near_column;
-                    if free[near] && self.heat[near] >= cut {
-                        free[near] = false;
-                        to_visit.push(near);
-                    }
-                }
-            }
-        }
-        region
-    }
-}
-
-/// Cells that hang together: the columns and rows they reach over, and the highest of them.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Region {
-    columns: (usize, usize),
-    rows: (usize, usize),
-    highest: f32,
-}
-
-impl Region {
-    fn at(column: usize, row: usize) -> Self {
-        Self { columns: (column, column), rows: (row, row), highest: 0.0 }
-    }
-
-    fn add(&mut self, column: usize, row: usize, heat: f32) {
-        self.columns = (self.columns.0.min(column), self.columns.1.max(column));
-        self.rows = (self.rows.0.min(row), self.rows.1.max(row));
-        self.highest = self.highest.max(heat);
-    }
-
-    fn bbox(&self, grid: &Grid<'_>, placement: &Placement) -> Option<BoundingBox> {
-        let (width, height) = cell_size(placement.input(), grid.columns, grid.rows);
-        placement.to_picture(
-            self.columns.0 as f32 * width,
-            self.rows.0 as f32 * height,
-            (self.columns.1 + 1) as f32 * width,
-            (self.rows.1 + 1) as f32 * height,
-        )
     }
 }
 

@@ -1,9 +1,14 @@
-//! One probability per label for the whole picture: `[1, labels]`, already calibrated.
+//! Scores of whole pictures, each class on its own: `[1, classes]`, calibrated probabilities or logits.
+//!
+//! A label that stands for several classes gets the highest of them.
 
-use super::{Frame, Head, NeededOutput, score};
+use super::needs::NeededOutput;
+use super::numbers::ScoreKind;
+use super::{Frame, Head, probability, wrong_shape};
+use crate::classes::ClassMap;
 use crate::detector::{DetectError, LabelledBox};
 use crate::manifest::reader::Table;
-use crate::session::{Outputs, shape_text};
+use crate::session::Outputs;
 use citybrain_types::BoundingBox;
 
 /// Keys of `[head]` with `kind = "multilabel"`.
@@ -11,42 +16,58 @@ use citybrain_types::BoundingBox;
 pub struct MultilabelSpec {
     /// Name of the output with the scores.
     pub score_output: String,
+    /// What the scores are; probabilities when the manifest is silent.
+    pub scores: ScoreKind,
 }
 
 impl MultilabelSpec {
-    pub(crate) fn read(table: &mut Table<'_>) -> Option<Self> {
-        Some(Self { score_output: table.string("score_output")? })
+    pub(super) fn read(table: &mut Table<'_>) -> Option<Self> {
+        let score_output = table.string("score_output");
+        let scores = table.choice_or("scores", &ScoreKind::WORDS, ScoreKind::Probabilities);
+        Some(Self { score_output: score_output?, scores: scores? })
     }
 
-    pub(crate) fn outputs(&self, labels: i64) -> Vec<NeededOutput> {
-        let name = self.score_output.clone();
-        vec![NeededOutput { key: "score_output", name, shape: vec![1, labels], label_axis: 1 }]
+    pub(super) fn outputs(&self) -> Vec<NeededOutput> {
+        vec![NeededOutput::floats("score_output", &self.score_output, &[1, -1]).with_classes(1, 0)]
     }
 }
 
 impl Head for MultilabelSpec {
     fn read(&self, outputs: &Outputs<'_>, frame: &Frame<'_>) -> Result<Vec<LabelledBox>, DetectError> {
-        let scores = image_scores(outputs, &self.score_output, frame.labels.len())?;
-        let mut found = Vec::new();
-        for (label, value) in frame.labels.iter().zip(scores) {
-            let score = score(&self.score_output, label, *value)?;
-            if score.get() >= frame.floor {
-                found.push(LabelledBox { label: label.clone(), score, bbox: BoundingBox::WHOLE });
-            }
+        let raw = image_scores(outputs, &self.score_output, frame.classes)?;
+        let mut scores = vec![f32::NEG_INFINITY; frame.labels.len()];
+        for (class, label) in frame.classes.told() {
+            scores[label] = scores[label].max(self.scores.probability(raw[class]));
         }
-        Ok(found)
+        whole_pictures(&self.score_output, &scores, frame)
     }
 }
 
-/// An output `[1, labels]`.
+/// An output `[1, classes]`.
 pub(super) fn image_scores<'o>(
     outputs: &'o Outputs<'_>,
     name: &str,
-    labels: usize,
+    classes: &ClassMap,
 ) -> Result<&'o [f32], DetectError> {
     let (shape, scores) = outputs.floats(name)?;
-    if shape != [1, labels as i64] {
-        return Err(DetectError::OutputShape { output: name.to_owned(), found: shape_text(shape) });
+    if shape != [1, scores.len() as i64] || !classes.fits(scores.len()) {
+        return Err(wrong_shape(name, shape));
     }
     Ok(scores)
+}
+
+/// The whole picture for every label that reaches the floor, in the order of labels.
+pub(super) fn whole_pictures(
+    output: &str,
+    scores: &[f32],
+    frame: &Frame<'_>,
+) -> Result<Vec<LabelledBox>, DetectError> {
+    let mut found = Vec::new();
+    for (label, value) in frame.labels.iter().zip(scores) {
+        let score = probability(output, label, *value)?;
+        if score.get() >= frame.floor {
+            found.push(LabelledBox { label: label.clone(), score, bbox: BoundingBox::WHOLE });
+        }
+    }
+    Ok(found)
 }

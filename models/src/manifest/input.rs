@@ -35,6 +35,9 @@ impl InputSpec {
     pub fn placement(&self, width: u32, height: u32) -> Placement {
         match self.resize {
             Resize::Letterbox => Placement::letterbox((width, height), (self.width, self.height)),
+            Resize::LetterboxTopLeft => {
+                Placement::letterbox_top_left((width, height), (self.width, self.height))
+            }
             Resize::Stretch => Placement::stretch((self.width, self.height)),
         }
     }
@@ -61,6 +64,8 @@ impl InputSpec {
 pub enum Resize {
     /// Aspect kept, centred on grey.
     Letterbox,
+    /// Aspect kept, in the top left corner; padding is right or below.
+    LetterboxTopLeft,
     /// Aspect not kept.
     Stretch,
 }
@@ -108,13 +113,20 @@ impl Normalisation {
     pub const IDENTITY: Self = Self { mean: [0.0; 3], std: [1.0; 3], scale: 1.0 };
 }
 
+/// Words of `resize`.
+const RESIZES: [(&str, Resize); 3] = [
+    ("letterbox", Resize::Letterbox),
+    ("letterbox_top_left", Resize::LetterboxTopLeft),
+    ("stretch", Resize::Stretch),
+];
+
 pub(super) fn read(mut table: Table<'_>) -> Option<InputSpec> {
     let name = table.string("name");
     let layout = table.choice("layout", &[("nhwc", Layout::Nhwc), ("nchw", Layout::Nchw)]);
     let dtype = table.choice("dtype", &[("u8", Dtype::U8), ("f32", Dtype::F32)]);
     let (width, height) = (side(&mut table, "width"), side(&mut table, "height"));
     let color = table.choice("color", &[("rgb", Color::Rgb), ("bgr", Color::Bgr)]);
-    let resize = table.choice("resize", &[("letterbox", Resize::Letterbox), ("stretch", Resize::Stretch)]);
+    let resize = table.choice("resize", &RESIZES);
     let pad = pad(&mut table, resize);
     let normalisation = normalisation(&mut table, dtype);
     table.finish();

@@ -102,6 +102,43 @@ impl<'t> Table<'t> {
         self.required_as(key, "an integer", integer)
     }
 
+    /// An integer within `range`, with a default for a key that is not there.
+    pub(crate) fn count_or(
+        &mut self,
+        key: &str,
+        default: usize,
+        range: std::ops::RangeInclusive<usize>,
+    ) -> Option<usize> {
+        if self.value(key).is_none() {
+            return Some(default);
+        }
+        let value = self.integer(key)?;
+        let counted = usize::try_from(value).ok().filter(|value| range.contains(value));
+        if counted.is_none() {
+            let (start, end) = (range.start(), range.end());
+            self.problem_at(key, format!("{}{key} {value} is not within {start}..={end}", self.prefix));
+        }
+        counted
+    }
+
+    /// Integers, or a single one.
+    pub(crate) fn integers(&mut self, key: &str) -> Option<Vec<i64>> {
+        self.required_as(key, "an integer or an array of integers", |value| match value.as_array() {
+            Some(items) => items.iter().map(|item| integer(item.get_ref())).collect(),
+            None => Some(vec![integer(value)?]),
+        })
+    }
+
+    /// A text that is not empty, or `None` inside where the key is not there.
+    pub(crate) fn optional_string(&mut self, key: &str) -> Option<Option<String>> {
+        if self.value(key).is_none() { Some(None) } else { self.string(key).map(Some) }
+    }
+
+    /// Whether a key is there.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// A finite number.
     pub(crate) fn number(&mut self, key: &str) -> Option<f64> {
         self.required_as(key, "a finite number", number)
@@ -155,6 +192,11 @@ impl<'t> Table<'t> {
             self.problem_at(key, format!("{}{key} '{word}' is not one of {}", self.prefix, names.join(", ")));
         }
         chosen
+    }
+
+    /// Like [`Self::choice`], with a default for a key that is not there.
+    pub(crate) fn choice_or<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], default: T) -> Option<T> {
+        if self.value(key).is_none() { Some(default) } else { self.choice(key, choices) }
     }
 
     pub(crate) fn table(&mut self, key: &str) -> Option<Table<'t>> {

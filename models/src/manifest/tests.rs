@@ -48,6 +48,17 @@ fn with(old: &str, new: &str) -> Vec<(usize, String)> {
 }
 
 #[test]
+fn a_model_is_a_detector_unless_its_purpose_is_another() {
+    assert_eq!(Manifest::parse(GOOD).unwrap().purpose, Purpose::Detector);
+    let with_purpose =
+        |purpose: &str| GOOD.replacen("labels =", &format!("purpose = {purpose}\nlabels ="), 1);
+    assert_eq!(Manifest::parse(&with_purpose("\"verifier\"")).unwrap().purpose, Purpose::Verifier);
+    assert_eq!(Manifest::parse(&with_purpose("\"context\"")).unwrap().purpose, Purpose::Context);
+    let message = "purpose 'judge' is not one of detector, verifier, context".to_owned();
+    assert_eq!(problems(&with_purpose("\"judge\"")), [(7, message)]);
+}
+
+#[test]
 fn a_whole_manifest_is_read() {
     let manifest = Manifest::parse(GOOD).unwrap();
     assert_eq!(manifest.id.as_str(), "lamp-1.0.0");
@@ -143,7 +154,14 @@ fn labels_are_there_and_differ() {
         [(7, "labels is empty: name each of the model's outputs".to_owned())]
     );
     let twice = with("[\"fire\", \"smoke\"]", "[\"fire\", \"fire\"]");
-    assert_eq!(twice, [(7, "label 'fire' is there twice".to_owned())]);
+    assert_eq!(
+        twice,
+        [(
+            7,
+            "label 'fire' is there twice: to tell several classes as one, list them in [head.classes]"
+                .to_owned()
+        )]
+    );
 }
 
 #[test]

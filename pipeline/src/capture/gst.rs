@@ -79,7 +79,7 @@ impl Drop for Connection {
     }
 }
 
-fn source(stream: &Stream) -> Result<gst::Element, Failure> {
+pub(super) fn source(stream: &Stream) -> Result<gst::Element, Failure> {
     let stop_at = ["video/x-h264", "video/x-h265", "image/jpeg"].into_iter().map(gst::Structure::new_empty);
     let mut caps: gst::Caps = stop_at.collect();
     caps.make_mut()
@@ -133,7 +133,7 @@ fn set_up(element: &gst::Element, transport: Transport, credentials: Option<&Cre
 }
 
 /// Settings of elements that `uridecodebin` makes on its own.
-fn tune(element: &gst::Element) {
+pub(super) fn tune(element: &gst::Element) {
     match element.factory().map(|factory| factory.name().to_string()).as_deref() {
         // A camera's multipart stream holds one track. Not knowing that, `decodebin` waits for more of them until
         // its queues are full: minutes.

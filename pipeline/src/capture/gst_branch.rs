@@ -63,16 +63,7 @@ impl Branches {
     }
 
     fn encoded(&self, codec: Codec) -> Result<Vec<gst::Element>, gst::glib::BoolError> {
-        let (parser, caps) = match codec {
-            Codec::H264 => ("h264parse", "video/x-h264,stream-format=byte-stream,alignment=au"),
-            Codec::H265 => ("h265parse", "video/x-h265,stream-format=byte-stream,alignment=au"),
-            Codec::Jpeg => ("jpegparse", "image/jpeg"),
-        };
-        let parser = gst::ElementFactory::make(parser).build()?;
-        if parser.has_property("config-interval") {
-            // Parameter sets in front of every IDR, wherever the container keeps them.
-            parser.set_property("config-interval", -1_i32);
-        }
+        let (parser, caps) = parser(codec)?;
         let intake = Arc::clone(&self.intake);
         let mut known: Option<gst::Caps> = None;
         // Files are played at their own pace; what is live is taken as it comes.
@@ -120,11 +111,26 @@ fn with(intake: &SharedIntake, take: impl FnOnce(&mut Intake)) {
     }
 }
 
-fn rest() -> Result<Vec<gst::Element>, gst::glib::BoolError> {
+/// The parser of a codec, and what it is to put out: whole access units with their parameter sets.
+pub(super) fn parser(codec: Codec) -> Result<(gst::Element, &'static str), gst::glib::BoolError> {
+    let (parser, caps) = match codec {
+        Codec::H264 => ("h264parse", "video/x-h264,stream-format=byte-stream,alignment=au"),
+        Codec::H265 => ("h265parse", "video/x-h265,stream-format=byte-stream,alignment=au"),
+        Codec::Jpeg => ("jpegparse", "image/jpeg"),
+    };
+    let parser = gst::ElementFactory::make(parser).build()?;
+    if parser.has_property("config-interval") {
+        // Parameter sets in front of every IDR, wherever the container keeps them.
+        parser.set_property("config-interval", -1_i32);
+    }
+    Ok((parser, caps))
+}
+
+pub(super) fn rest() -> Result<Vec<gst::Element>, gst::glib::BoolError> {
     Ok(vec![gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build()?])
 }
 
-fn chain(
+pub(super) fn chain(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
     elements: &[gst::Element],
@@ -202,7 +208,7 @@ fn moments(sink: &AppSink, sample: &gst::Sample, intake: &Intake) -> Moments {
 }
 
 /// Copies an I420 sample into packed planes; `None` when the sample is not what its caps say.
-fn yuv420(sample: &gst::Sample) -> Option<Yuv420> {
+pub(super) fn yuv420(sample: &gst::Sample) -> Option<Yuv420> {
     let info = gst_video::VideoInfo::from_caps(sample.caps()?).ok()?;
     let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(sample.buffer()?, &info).ok()?;
     let (width, height) = (info.width(), info.height());

@@ -5,6 +5,7 @@
 //! camera's mailbox and nothing else of what comes after it.
 
 mod camera_task;
+pub mod clip;
 pub mod events;
 pub mod failure;
 mod full_decode;

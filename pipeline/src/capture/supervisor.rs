@@ -164,7 +164,7 @@ impl Capture {
 
 /// Half of the shortest look interval of the camera's kinds, so that a look never waits a whole interval for a
 /// fresh frame; below half of the stall limit, so that a slow camera is not taken for a dead one.
-fn raw_interval(city: &City, camera: &Camera) -> Duration {
+pub(crate) fn raw_interval(city: &City, camera: &Camera) -> Duration {
     let looks = camera.kinds.iter().filter_map(|kind| city.kinds.get(kind)).map(|kind| kind.look_interval);
     let shortest = looks.min().unwrap_or(city.pipeline.stall_after);
     (shortest / 2).min(city.pipeline.stall_after / 2).max(SHORTEST_RAW_INTERVAL)

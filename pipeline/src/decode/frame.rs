@@ -21,7 +21,7 @@ impl Matrix {
     }
 }
 
-/// One plane of 8-bit samples. `data` holds at least `stride * height` bytes.
+/// One plane of 8-bit samples. `data` holds at least `stride * (height - 1) + width` bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Plane<'a> {
     /// Samples, row by row.
@@ -32,6 +32,16 @@ pub struct Plane<'a> {
     pub width: u32,
     /// Rows.
     pub height: u32,
+}
+
+impl<'a> Plane<'a> {
+    fn part(&self, part: Part) -> Option<Self> {
+        if !part.lies_in(self) {
+            return None;
+        }
+        let data = self.data.get(part.top as usize * self.stride + part.left as usize..)?;
+        Some(Plane { data, stride: self.stride, width: part.width, height: part.height })
+    }
 }
 
 impl Plane<'_> {
@@ -55,6 +65,64 @@ pub struct Planes<'a> {
     pub full_range: bool,
     /// Luma weights.
     pub matrix: Matrix,
+}
+
+/// A part of a picture, in whole pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Columns left of it.
+    pub left: u32,
+    /// Rows above it.
+    pub top: u32,
+    /// Its width, at least one.
+    pub width: u32,
+    /// Its height, at least one.
+    pub height: u32,
+}
+
+impl Part {
+    /// The whole of a picture.
+    #[must_use]
+    pub const fn whole((width, height): (u32, u32)) -> Self {
+        Self { left: 0, top: 0, width, height }
+    }
+
+    fn lies_in(&self, plane: &Plane<'_>) -> bool {
+        let inside = |start: u32, length: u32, whole: u32| {
+            length > 0 && start.checked_add(length).is_some_and(|end| end <= whole)
+        };
+        inside(self.left, self.width, plane.width) && inside(self.top, self.height, plane.height)
+    }
+
+    /// The same part of a plane with fewer samples, which begins with the sample that its first pixel has.
+    fn subsampled(&self, luma: &Plane<'_>, chroma: &Plane<'_>) -> Self {
+        let along = |start: u32, length: u32, luma: u32, chroma: u32| {
+            let pixels = luma.div_ceil(chroma.max(1)).max(1);
+            let first = (start / pixels).min(chroma.saturating_sub(1));
+            let end = (start + length).div_ceil(pixels).min(chroma);
+            (first, end.saturating_sub(first).max(1))
+        };
+        let (left, width) = along(self.left, self.width, luma.width, chroma.width);
+        let (top, height) = along(self.top, self.height, luma.height, chroma.height);
+        Self { left, top, width, height }
+    }
+}
+
+impl<'a> Planes<'a> {
+    /// The planes of a part of the picture, where they lie; `None` when it is not wholly inside. With subsampled
+    /// chroma, a part that begins on an odd pixel has its colours shifted by half a sample.
+    #[must_use]
+    pub fn part(&self, part: Part) -> Option<Self> {
+        let luma = self.luma.part(part)?;
+        let chroma = match &self.chroma {
+            Some([u, v]) => {
+                let of = |plane: &Plane<'a>| plane.part(part.subsampled(&self.luma, plane));
+                Some([of(u)?, of(v)?])
+            }
+            None => None,
+        };
+        Some(Self { luma, chroma, ..*self })
+    }
 }
 
 /// A decoded picture.

@@ -15,7 +15,7 @@ mod scale;
 mod stream;
 
 pub use error::{DecodeError, DecodeFailure};
-pub use frame::{Frame, Matrix, Plane, Planes};
+pub use frame::{Frame, Matrix, Part, Plane, Planes};
 pub use scale::{Area, Scaler};
 pub use stream::StreamDecoder;
 

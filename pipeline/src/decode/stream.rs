@@ -52,6 +52,21 @@ impl StreamDecoder {
         self.decode(access_unit, captured_at, |_, _| Ok(()))
     }
 
+    /// Gives the pictures that are still inside, when nothing more comes.
+    ///
+    /// # Errors
+    /// As [`StreamDecoder::push`].
+    pub fn finish(mut self) -> Result<Vec<(Timestamp, Yuv420)>, DecodeError> {
+        let mut pictures = Vec::new();
+        let Some(mut decoder) = self.decoder.take() else { return Ok(pictures) };
+        decoder.drain()?;
+        self.receive(&mut decoder, |moment, frame| {
+            pictures.push((moment, frame.to_yuv420()?));
+            Ok(())
+        })?;
+        Ok(pictures)
+    }
+
     fn decode(
         &mut self,
         access_unit: &[u8],
@@ -69,6 +84,16 @@ impl StreamDecoder {
         }
         self.inside.push_back((number, captured_at));
         let result = decoder.send(access_unit, number);
+        self.receive(&mut decoder, &mut each)?;
+        self.decoder = Some(decoder);
+        result
+    }
+
+    fn receive(
+        &mut self,
+        decoder: &mut Decoder,
+        mut each: impl FnMut(Timestamp, super::Frame) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
         while let Some(decoded) = decoder.receive() {
             let (number, frame) = decoded?;
             // A frame whose number is not known is not given a guessed moment: it is left out.
@@ -77,7 +102,6 @@ impl StreamDecoder {
                 each(moment, frame)?;
             }
         }
-        self.decoder = Some(decoder);
-        result
+        Ok(())
     }
 }

@@ -1,17 +1,16 @@
 //! One worker thread.
 
+use super::cascade::region_of;
 use super::rules::{self, Findings};
 use crate::camera_board::CameraBoard;
-use crate::decode::{Area, DecodeError, Frame, Scaler, open_picture};
+use crate::decode::{Area, DecodeError, Frame, Part, Scaler, open_picture};
 use crate::metrics::{PipelineMetrics, Stage};
 use crate::picture::Picture;
-use crate::publish::{Outbox, Outgoing};
-use crate::schedule::{Look, LookResult, ModelLook, Schedule, Silence, Ticket, Work};
-use crate::snapshot::{Darkroom, Kept, Seen, SnapshotKeeper};
-use citybrain_models::{DetectError, Detector, Placement};
-use citybrain_types::{
-    CameraId, Clock, FrameDetections, FrameOutcome, ModelId, NoAnswer, NotSeen, StageTimes, Timestamp,
-};
+use crate::publish::Outbox;
+use crate::schedule::{Look, LookResult, ModelLook, Schedule, Ticket, Work};
+use crate::snapshot::{Darkroom, Seen, SnapshotKeeper};
+use citybrain_models::{DetectError, Detector, LabelledBox, Placement};
+use citybrain_types::{BoundingBox, CameraId, Clock, FrameOutcome, ModelId, NoAnswer, StageTimes, Timestamp};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -59,36 +58,45 @@ pub struct Worker {
 pub struct Workbench {
     scaler: Scaler,
     rgb: Vec<u8>,
-    rendered: Option<(Area, u8)>,
-    darkroom: Darkroom,
+    rendered: Option<(Part, Area, u8)>,
+    pub(super) darkroom: Darkroom,
     last_log: Option<Instant>,
 }
 
 /// What is known of a picture before it is decoded.
 #[derive(Debug, Clone, Copy)]
-struct Moments {
-    captured_at: Timestamp,
-    received_at: Timestamp,
-    scheduled_at: Timestamp,
+pub(super) struct Moments {
+    pub(super) captured_at: Timestamp,
+    pub(super) received_at: Timestamp,
+    pub(super) scheduled_at: Timestamp,
 }
 
 /// One model's answer.
-struct Answer {
-    outcome: FrameOutcome,
-    findings: Findings,
-    decoded_at: Timestamp,
-    detected_at: Timestamp,
+pub(super) struct Answer {
+    /// Which of the loaded models.
+    pub(super) model: usize,
+    /// Which of the look's answers asked for it, and about which part of the picture; `None` in its turn.
+    pub(super) asked: Option<(usize, BoundingBox)>,
+    pub(super) outcome: FrameOutcome,
+    pub(super) findings: Findings,
+    pub(super) decoded_at: Timestamp,
+    pub(super) detected_at: Timestamp,
 }
 
 impl Worker {
     /// Works until the schedule is closed.
     pub fn run(mut self) {
         while let Some(work) = self.schedule.next() {
-            match work {
-                Work::Look(look) => self.look(look),
-                Work::Silent(silences) => {
-                    silences.into_iter().for_each(|silence| self.report_silence(&silence, None))
-                }
+            self.work(work);
+        }
+    }
+
+    /// Does one piece of work.
+    pub fn work(&mut self, work: Work) {
+        match work {
+            Work::Look(look) => self.look(look),
+            Work::Silent(silences) => {
+                silences.into_iter().for_each(|silence| self.report_silence(&silence, None))
             }
         }
     }
@@ -153,162 +161,95 @@ impl Worker {
     ) -> Result<(Frame, Vec<Answer>), DecodeError> {
         let frame = open_picture(picture)?;
         self.bench.rendered = None;
-        let mut started = moments.scheduled_at;
+        let whole = Part::whole(frame.size());
         let mut answers = Vec::with_capacity(ticket.due.len());
         for &due in &ticket.due {
-            let answer = self.ask(ticket, &ticket.plan.looks[due], &frame)?;
+            answers.push(self.ask(ticket, &ticket.plan.looks[due], &frame, whole)?);
+        }
+        self.ask_further(ticket, &frame, &mut answers);
+        let mut started = moments.scheduled_at;
+        for answer in &answers {
             self.metrics.stage(Stage::Decode, answer.decoded_at.since(started));
             self.metrics.stage(Stage::Detect, answer.detected_at.since(answer.decoded_at));
             started = answer.detected_at;
-            answers.push(answer);
         }
         Ok((frame, answers))
     }
 
-    /// Scales the frame to a model's input and runs it.
-    fn ask(&mut self, ticket: &Ticket, look: &ModelLook, frame: &Frame) -> Result<Answer, DecodeError> {
+    /// Scales a part of the frame to a model's input and runs it.
+    pub(super) fn ask(
+        &mut self,
+        ticket: &Ticket,
+        look: &ModelLook,
+        frame: &Frame,
+        part: Part,
+    ) -> Result<Answer, DecodeError> {
         let same_set = self.models.generation == ticket.plan.generation;
         let Some(detector) = self.models.detectors.get_mut(look.model).filter(|_| same_set) else {
             let now = self.clock.now();
             tracing::error!(camera = %ticket.plan.camera, "no model for a look that was planned");
             let outcome = FrameOutcome::NoAnswer(NoAnswer::RuntimeError);
-            return Ok(Answer { outcome, findings: Findings::default(), decoded_at: now, detected_at: now });
+            return Ok(Answer::new(look, outcome, Findings::default(), [now, now]));
         };
-        let (width, height) = frame.size();
-        let placement = detector.input().placement(width, height);
-        self.bench.render(frame, &placement, detector.input().pad)?;
+        let placement = detector.input().placement(part.width, part.height);
+        self.bench.render(frame, part, &placement, detector.input().pad)?;
         let decoded_at = self.clock.now();
         detector.set_floor(rules::floor(look));
         let result = detector.detect(&self.bench.rgb, &placement);
         let detected_at = self.clock.now();
         let (outcome, findings) = match result {
-            Ok(boxes) => (FrameOutcome::Analysed, rules::apply(&boxes, look, &ticket.plan.ignore)),
+            Ok(boxes) => {
+                let boxes = in_picture(boxes, part, frame.size());
+                (FrameOutcome::Analysed, rules::apply(&boxes, look, &ticket.plan.ignore))
+            }
             Err(error) => {
                 self.bench.log_no_answer(&ticket.plan.camera, detector.model_id(), &error);
                 (FrameOutcome::NoAnswer(error.no_answer()), Findings::default())
             }
         };
-        Ok(Answer { outcome, findings, decoded_at, detected_at })
-    }
-
-    /// Keeps pictures where they are due and hands the answers on.
-    fn report(
-        &mut self,
-        ticket: &Ticket,
-        seen: Seen<'_>,
-        moments: Moments,
-        answers: Vec<Answer>,
-        ages: &[Option<Duration>],
-    ) {
-        let analysed = answers.iter().any(|answer| answer.outcome == FrameOutcome::Analysed);
-        let shown: Vec<_> = answers.iter().flat_map(|answer| &answer.findings.hits).cloned().collect();
-        let kept = if shown.is_empty() {
-            Kept::NotDue
-        } else {
-            self.keeper.hit(seen, &shown, &mut self.bench.darkroom)
-        };
-        let quiet = answers.iter().all(|a| a.outcome == FrameOutcome::Analysed && a.findings.quiet);
-        // Before a hit a doubtful picture is better than none.
-        if analysed && (quiet || (shown.is_empty() && self.keeper.lacks_quiet(seen.camera))) {
-            self.keeper.quiet(seen, &mut self.bench.darkroom);
-        }
-        let latest = if analysed { self.keeper.latest(seen, &shown, &mut self.bench.darkroom) } else { None };
-        if analysed {
-            self.board.looked(seen.camera, seen.captured_at, latest);
-        }
-        for (((answer, &due), sequence), age) in
-            answers.into_iter().zip(&ticket.due).zip(ticket.first_sequence..).zip(ages)
-        {
-            let look = &ticket.plan.looks[due];
-            let (snapshots, snapshot_lost) = match &kept {
-                Kept::Saved { snapshots, lost } if !answer.findings.hits.is_empty() => {
-                    (snapshots.clone(), *lost)
-                }
-                _ => (None, false),
-            };
-            self.count(look, answer.outcome, *age);
-            let frame = FrameDetections {
-                camera: seen.camera.clone(),
-                sequence,
-                captured_at: moments.captured_at,
-                model: look.model_id.clone(),
-                outcome: answer.outcome,
-                looked_for: look.looked_for(),
-                detections: answer.findings.detections,
-                snapshots,
-                snapshot_lost,
-                stages: moments.stages(answer.decoded_at, answer.detected_at),
-            };
-            self.outbox.send(Outgoing { frame, urgent: answer.findings.urgent });
-        }
-    }
-
-    fn report_panic(&self, ticket: &Ticket, moments: Moments, ages: &[Option<Duration>]) {
-        let outcome = FrameOutcome::NoAnswer(NoAnswer::RuntimeError);
-        let now = self.clock.now();
-        for ((&due, sequence), age) in ticket.due.iter().zip(ticket.first_sequence..).zip(ages) {
-            let look = &ticket.plan.looks[due];
-            self.count(look, outcome, *age);
-            let frame = without_detections(&ticket.plan.camera, look, sequence, moments.captured_at, outcome);
-            let frame = FrameDetections { stages: moments.stages(now, now), ..frame };
-            self.outbox.send(Outgoing { frame, urgent: false });
-        }
-    }
-
-    fn report_silence(&self, silence: &Silence, moments: Option<Moments>) {
-        let look = &silence.plan.looks[silence.look];
-        let outcome = FrameOutcome::NotSeen(silence.reason);
-        self.count(look, outcome, None);
-        let at = silence.at;
-        let none = Moments { captured_at: at, received_at: at, scheduled_at: at };
-        let moments = moments.filter(|_| silence.reason == NotSeen::Undecodable).unwrap_or(none);
-        let frame =
-            without_detections(&silence.plan.camera, look, silence.sequence, moments.captured_at, outcome);
-        let frame = FrameDetections { stages: moments.stages(at, at), ..frame };
-        self.outbox.send(Outgoing { frame, urgent: false });
-    }
-
-    fn count(&self, look: &ModelLook, outcome: FrameOutcome, age: Option<Duration>) {
-        look.kinds.iter().for_each(|rule| self.metrics.look(&rule.kind, outcome, age));
+        Ok(Answer::new(look, outcome, findings, [decoded_at, detected_at]))
     }
 }
 
-fn without_detections(
-    camera: &CameraId,
-    look: &ModelLook,
-    sequence: u64,
-    captured_at: Timestamp,
-    outcome: FrameOutcome,
-) -> FrameDetections {
-    FrameDetections {
-        camera: camera.clone(),
-        sequence,
-        captured_at,
-        model: look.model_id.clone(),
-        outcome,
-        looked_for: look.looked_for(),
-        detections: Vec::new(),
-        snapshots: None,
-        snapshot_lost: false,
-        stages: StageTimes::default(),
+/// Boxes of a part of the picture as boxes of the picture.
+fn in_picture(boxes: Vec<LabelledBox>, part: Part, size: (u32, u32)) -> Vec<LabelledBox> {
+    if part == Part::whole(size) {
+        return boxes;
+    }
+    let Some(region) = region_of(part, size) else { return Vec::new() };
+    let mapped = |found: LabelledBox| Some(LabelledBox { bbox: found.bbox.from_part(&region)?, ..found });
+    boxes.into_iter().filter_map(mapped).collect()
+}
+
+impl Answer {
+    fn new(look: &ModelLook, outcome: FrameOutcome, findings: Findings, at: [Timestamp; 2]) -> Self {
+        let [decoded_at, detected_at] = at;
+        Self { model: look.model, asked: None, outcome, findings, decoded_at, detected_at }
     }
 }
 
 impl Moments {
-    const fn stages(self, decoded_at: Timestamp, detected_at: Timestamp) -> StageTimes {
+    pub(super) const fn stages(self, decoded_at: Timestamp, detected_at: Timestamp) -> StageTimes {
         StageTimes { received_at: self.received_at, scheduled_at: self.scheduled_at, decoded_at, detected_at }
     }
 }
 
 impl Workbench {
-    /// Renders the frame for a model; two models with the same input share the work.
-    fn render(&mut self, frame: &Frame, placement: &Placement, pad: u8) -> Result<(), DecodeError> {
+    /// Renders a part of the frame for a model; two models with the same input share the work.
+    fn render(
+        &mut self,
+        frame: &Frame,
+        part: Part,
+        placement: &Placement,
+        pad: u8,
+    ) -> Result<(), DecodeError> {
         let area = Area::of(placement);
-        if self.rendered == Some((area, pad)) {
+        if self.rendered == Some((part, area, pad)) {
             return Ok(());
         }
-        self.scaler.render(frame, area, [pad; 3], &mut self.rgb)?;
-        self.rendered = Some((area, pad));
+        self.rendered = None;
+        self.scaler.render_part(frame, part, area, [pad; 3], &mut self.rgb)?;
+        self.rendered = Some((part, area, pad));
         Ok(())
     }
 

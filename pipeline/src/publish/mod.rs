@@ -40,6 +40,13 @@ pub struct Outgoing {
 pub struct Outbox(SyncSender<Outgoing>);
 
 impl Outbox {
+    /// An outbox without a publisher behind it: for a replay, which takes the frames of each look at once.
+    #[must_use]
+    pub fn unpublished() -> (Self, Receiver<Outgoing>) {
+        let (sender, receiver) = sync_channel(QUEUE_FRAMES);
+        (Self(sender), receiver)
+    }
+
     /// Hands over a frame; waits while the publisher is behind.
     pub fn send(&self, outgoing: Outgoing) {
         if let Err(lost) = self.0.send(outgoing) {

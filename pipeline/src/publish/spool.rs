@@ -245,6 +245,7 @@ mod tests {
             captured_at: Timestamp::EPOCH,
             model: ModelId::new("m-1").unwrap(),
             outcome: FrameOutcome::Analysed,
+            asked: None,
             looked_for: vec![],
             detections: vec![],
             snapshots: None,

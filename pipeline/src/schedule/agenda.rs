@@ -14,6 +14,10 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// A focus request never holds longer than this, so that a lost withdrawal cannot starve other cameras.
 const LONGEST_FOCUS: Duration = Duration::from_secs(600);
 
+/// A model that is asked because of what another one found looks at most at so many parts of one picture: a picture in
+/// which everything seems to burn must not hold up the other cameras.
+pub const MAX_REGIONS: usize = 2;
+
 /// Limits of the city that the agenda needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -56,7 +60,8 @@ pub struct Ticket {
     pub plan: Arc<CameraPlan>,
     /// Which entries of `plan.looks` are due; never empty.
     pub due: Vec<usize>,
-    /// Sequence number of the first report; each of `due` has one.
+    /// Sequence number of the first report. Each of `due` has one, and so has every answer that may be asked for
+    /// besides: [`MAX_REGIONS`] for each of the plan's cascades.
     pub first_sequence: u64,
     pub(super) index: usize,
 }
@@ -209,6 +214,24 @@ impl Agenda {
             }
         }
         (None, expired)
+    }
+
+    /// Whether a model may be asked about a camera now because of what another one found there: not again before its
+    /// interval has passed. It counts as asked from here on.
+    pub fn ask(&mut self, look: &Ticket, cascade: usize, now: Timestamp) -> bool {
+        let entry = &mut self.entries[look.index];
+        let same_plan = entry.plan.as_ref().is_some_and(|plan| Arc::ptr_eq(plan, &look.plan));
+        let interval = look.plan.cascades.get(cascade).map(|cascade| cascade.look.interval);
+        let (true, Some(interval), Some(asked_at)) = (same_plan, interval, entry.asked_at.get_mut(cascade))
+        else {
+            return false;
+        };
+        // A clock that was set back asks again.
+        if asked_at.is_some_and(|at| at <= now && now.since(at) < interval) {
+            return false;
+        }
+        *asked_at = Some(now);
+        true
     }
 
     /// A look has ended. Where nothing could be seen, gives what must be reported, at most once an interval.

@@ -1,6 +1,6 @@
 //! The agenda under a clock that moves only when told to.
 
-use super::super::plan::{KindRule, ModelLook};
+use super::super::plan::{CascadeLook, KindRule, ModelLook};
 use super::*;
 use crate::picture::{Codec, Keyframe};
 use bytes::Bytes;
@@ -39,7 +39,7 @@ fn look(model: usize, kind: &str, interval_secs: f64) -> ModelLook {
 }
 
 fn plan(camera: &str, looks: Vec<ModelLook>) -> Arc<CameraPlan> {
-    Arc::new(CameraPlan { camera: id(camera), generation: 0, looks, ignore: vec![] })
+    Arc::new(CameraPlan { camera: id(camera), generation: 0, looks, cascades: vec![], ignore: vec![] })
 }
 
 fn agenda(plans: Vec<Arc<CameraPlan>>) -> Agenda {
@@ -360,4 +360,57 @@ fn a_closed_agenda_takes_no_more_pictures() {
     put(&mut agenda, "gate", 0.0);
     assert_eq!(agenda.close(), 1);
     assert_eq!(put(&mut agenda, "gate", 1.0), Put::Dropped(DropReason::Closed));
+}
+
+fn with_cascade(camera: &str, generation: u64) -> Arc<CameraPlan> {
+    let second = CascadeLook { look: look(1, "fire", 1.0), after: 0, score: None, crop: None };
+    let (looks, cascades) = (vec![look(0, "fire", 0.5)], vec![second]);
+    Arc::new(CameraPlan { camera: id(camera), generation, looks, cascades, ignore: vec![] })
+}
+
+#[test]
+fn a_model_is_asked_about_a_camera_again_only_after_its_interval() {
+    let mut agenda = agenda(vec![with_cascade("a", 0), with_cascade("b", 0)]);
+    let mut ask = |camera: &str, at: f64| {
+        put(&mut agenda, camera, at);
+        let look = next(&mut agenda, at).unwrap();
+        let may = agenda.ask(&look.ticket, 0, secs(at));
+        agenda.done(&look.ticket, LookResult::Seen, secs(at));
+        may
+    };
+    assert!(ask("a", 0.0));
+    assert!(!ask("a", 0.5));
+    assert!(ask("b", 0.6), "cameras do not wait for each other");
+    assert!(ask("a", 1.0));
+    assert!(!ask("a", 1.9));
+}
+
+#[test]
+fn a_clock_that_was_set_back_keeps_no_model_from_being_asked() {
+    let mut agenda = agenda(vec![with_cascade("a", 0)]);
+    put(&mut agenda, "a", 100.0);
+    let look = next(&mut agenda, 100.0).unwrap();
+    assert!(agenda.ask(&look.ticket, 0, secs(100.0)));
+    assert!(agenda.ask(&look.ticket, 0, secs(10.0)));
+    assert!(!agenda.ask(&look.ticket, 1, secs(10.0)), "there is no second cascade");
+}
+
+#[test]
+fn a_look_of_a_plan_that_is_no_longer_in_force_asks_nobody() {
+    let mut agenda = agenda(vec![with_cascade("a", 0)]);
+    put(&mut agenda, "a", 0.0);
+    let look = next(&mut agenda, 0.0).unwrap();
+    agenda.replan(vec![with_cascade("a", 1)], LIMITS, secs(0.1));
+    assert!(!agenda.ask(&look.ticket, 0, secs(0.2)));
+}
+
+#[test]
+fn every_answer_that_may_be_asked_for_has_a_number_of_its_own() {
+    let mut agenda = agenda(vec![with_cascade("a", 0)]);
+    put(&mut agenda, "a", 0.0);
+    let first = next(&mut agenda, 0.0).unwrap();
+    agenda.done(&first.ticket, LookResult::Seen, secs(0.0));
+    put(&mut agenda, "a", 1.0);
+    let second = next(&mut agenda, 1.0).unwrap();
+    assert_eq!(second.ticket.first_sequence - first.ticket.first_sequence, 1 + MAX_REGIONS as u64);
 }

@@ -1,6 +1,6 @@
 //! One camera in the agenda: its slot, its due times, its place in the order.
 
-use super::agenda::{Limits, Look, Sight, Silence, Ticket};
+use super::agenda::{Limits, Look, MAX_REGIONS, Sight, Silence, Ticket};
 use super::plan::CameraPlan;
 use crate::picture::Picture;
 use citybrain_types::{EventKind, NotSeen, Timestamp};
@@ -44,6 +44,8 @@ pub(super) struct Entry {
     pub(super) picture: Option<Picture>,
     /// One for each of the plan's looks.
     pub(super) clocks: Vec<LookClock>,
+    /// When each of the plan's cascades was asked last.
+    pub(super) asked_at: Vec<Option<Timestamp>>,
     pub(super) focus: Vec<Focus>,
     /// In the hands of a worker.
     pub(super) busy: bool,
@@ -60,6 +62,7 @@ impl Entry {
             plan: None,
             picture: None,
             clocks: Vec::new(),
+            asked_at: Vec::new(),
             focus: Vec::new(),
             busy: false,
             next_sequence: first_sequence,
@@ -86,6 +89,10 @@ impl Entry {
         let silent_from = now.plus(limits.connect_timeout);
         let fresh = || LookClock { taken_at: None, due_at: now, silent_from };
         self.clocks = plan.looks.iter().map(|look| known.remove(&look.model).unwrap_or_else(fresh)).collect();
+        if !same_models {
+            self.asked_at.clear();
+        }
+        self.asked_at.resize(plan.cascades.len(), None);
         self.plan = Some(plan);
         for look in 0..self.clocks.len() {
             let interval = self.interval(look, now);
@@ -174,7 +181,7 @@ impl Entry {
         }
         self.focus.retain(|focus| focus.until > now);
         self.busy = true;
-        let first_sequence = self.take_sequences(due.len());
+        let first_sequence = self.take_sequences(due.len() + plan.cascades.len() * MAX_REGIONS);
         let ticket = Ticket { plan, due, first_sequence, index };
         Some(Look { ticket, picture, ages, scheduled_at: now })
     }

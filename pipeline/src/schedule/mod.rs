@@ -10,14 +10,14 @@ mod entry;
 pub mod mailbox;
 pub mod plan;
 
-pub use agenda::{Limits, Look, LookResult, Sight, Silence, Ticket};
+pub use agenda::{Limits, Look, LookResult, MAX_REGIONS, Sight, Silence, Ticket};
 pub use mailbox::{DropReason, Mailbox, Mailboxes, Put};
-pub use plan::{CameraPlan, KindRule, ModelLabels, ModelLook};
+pub use plan::{CameraPlan, CascadeLook, KindRule, ModelLabels, ModelLook};
 
 use crate::metrics::DropCounters;
 use crate::picture::Picture;
 use agenda::Agenda;
-use citybrain_types::{CameraId, Clock, FocusRequest, SystemClock};
+use citybrain_types::{CameraId, Clock, FocusRequest, SystemClock, Timestamp};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -113,6 +113,22 @@ impl Schedule {
             let waited = self.wake.wait_timeout(agenda, wait.max(Duration::from_millis(1)));
             agenda = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Work there is at this very moment, and when there may be some next. Never waits: for a replay, which moves the
+    /// clock by hand.
+    #[must_use]
+    pub fn poll(&self) -> (Option<Work>, Option<Timestamp>) {
+        let mut agenda = self.lock();
+        let (work, expired) = agenda.next(self.clock.now(), &*self.sight);
+        self.drops.count(DropReason::Expired, expired);
+        (work, agenda.next_timer())
+    }
+
+    /// Whether an entry of the plan's `cascades` may be asked in this look; it counts as asked from here on.
+    #[must_use]
+    pub fn ask(&self, ticket: &Ticket, cascade: usize) -> bool {
+        self.lock().ask(ticket, cascade, self.clock.now())
     }
 
     /// A look has ended; gives back what must be reported where nothing could be seen.

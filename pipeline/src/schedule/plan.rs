@@ -1,7 +1,7 @@
 //! What is looked for in each camera, by which model, how often: the city's catalogue met with the loaded models.
 
-use citybrain_ingest_config::resolved::City;
-use citybrain_types::{CameraId, EventKind, Label, ModelId, Polygon};
+use citybrain_ingest_config::resolved::{Cascade, City, Turn};
+use citybrain_types::{CameraId, Detection, EventKind, Label, ModelId, Polygon};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,10 @@ pub struct CameraPlan {
     pub camera: CameraId,
     /// Rises with every set of models; a worker must hold the same set to use [`ModelLook::model`].
     pub generation: u64,
-    /// One entry for each model that scores a kind of this camera.
+    /// One entry for each model that scores a kind of this camera and is asked in its turn.
     pub looks: Vec<ModelLook>,
+    /// One entry for each that is asked by another; none stands before the one that asks it.
+    pub cascades: Vec<CascadeLook>,
     /// Parts of the picture in which nothing counts.
     pub ignore: Vec<Polygon>,
 }
@@ -32,7 +34,8 @@ pub struct ModelLook {
     pub model_id: ModelId,
     /// The kinds it speaks for here; never empty.
     pub kinds: Vec<KindRule>,
-    /// The shortest look interval of these kinds.
+    /// The model's own interval, or the shortest look interval of these kinds; of a model that is asked by another the
+    /// shortest time between two answers.
     pub interval: Duration,
     /// Holds a kind with a pre-alarm: goes before everything else.
     pub urgent: bool,
@@ -43,6 +46,28 @@ impl ModelLook {
     #[must_use]
     pub fn looked_for(&self) -> Vec<EventKind> {
         self.kinds.iter().map(|rule| rule.kind.clone()).collect()
+    }
+}
+
+/// What a model is asked because of what another one has found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CascadeLook {
+    /// What it is asked.
+    pub look: ModelLook,
+    /// Which of the loaded models asks it.
+    pub after: usize,
+    /// The score from which on a detection asks; the kind's hit score when `None`.
+    pub score: Option<f32>,
+    /// Looks at the surroundings of what was found: so many times the longer side of the box.
+    pub crop: Option<f32>,
+}
+
+impl CascadeLook {
+    /// Whether a detection of the model named by `after` is one to ask about.
+    #[must_use]
+    pub fn asks_about(&self, found: &Detection) -> bool {
+        let rule = self.look.kinds.iter().find(|rule| rule.kind == found.kind);
+        rule.is_some_and(|rule| found.score.get() >= self.score.unwrap_or(rule.hit_score))
     }
 }
 
@@ -70,33 +95,60 @@ pub struct KindRule {
     pub urgent: bool,
 }
 
-/// Plans of all cameras, given the labels of each loaded model.
+/// Plans of all cameras, given the labels of each loaded model, in the order of the city's models.
 #[must_use]
 pub fn plans(city: &City, models: &[ModelLabels], generation: u64) -> Vec<Arc<CameraPlan>> {
+    let order = by_depth(city);
     let plan = |camera: &CameraId| {
-        let looks =
-            (0..models.len()).filter_map(|model| model_look(city, camera, model, &models[model])).collect();
+        let mut looks = Vec::new();
+        let mut cascades = Vec::new();
+        for &model in &order {
+            let Some(known) = models.get(model) else { continue };
+            let Some(look) = model_look(city, camera, model, known) else { continue };
+            match city.models[model].cascade() {
+                None => looks.push(look),
+                Some(Cascade { after, score, crop, .. }) => {
+                    cascades.push(CascadeLook { look, after: *after, score: *score, crop: *crop });
+                }
+            }
+        }
         let ignore = city.cameras.get(camera).map(|c| c.ignore.clone()).unwrap_or_default();
-        Arc::new(CameraPlan { camera: camera.clone(), generation, looks, ignore })
+        Arc::new(CameraPlan { camera: camera.clone(), generation, looks, cascades, ignore })
     };
     city.cameras.keys().map(plan).collect()
 }
 
-/// Kinds some camera wants and no loaded model scores; the operator must be told.
+/// The models, those that are asked in their turn first, every other one behind the one that asks it.
+fn by_depth(city: &City) -> Vec<usize> {
+    let asks = |model: usize| city.models.get(model).and_then(|m| m.cascade()).map(|cascade| cascade.after);
+    // A configuration has no circles; the bound is for one that was made by hand.
+    let depth = |model: usize| {
+        std::iter::successors(Some(model), |model| asks(*model)).take(city.models.len() + 1).count()
+    };
+    let mut order: Vec<usize> = (0..city.models.len()).collect();
+    order.sort_by_key(|model| depth(*model));
+    order
+}
+
+/// Kinds some camera wants and no model that is asked in its turn scores; the operator must be told.
 #[must_use]
 pub fn unscored_kinds(city: &City, models: &[ModelLabels]) -> BTreeSet<EventKind> {
+    let in_turn = || city.models.iter().zip(models).filter(|(model, _)| model.cascade().is_none());
     let scored = |kind: &EventKind| {
         city.kinds.get(kind).is_some_and(|row| {
-            models.iter().flat_map(|model| &model.labels).any(|label| row.labels.contains(label))
+            in_turn()
+                .filter(|(model, _)| model.speaks_to(kind))
+                .any(|(_, known)| known.labels.iter().any(|label| row.labels.contains(label)))
         })
     };
     city.cameras.values().flat_map(|camera| &camera.kinds).filter(|kind| !scored(kind)).cloned().collect()
 }
 
 fn model_look(city: &City, camera: &CameraId, model: usize, known: &ModelLabels) -> Option<ModelLook> {
-    let mut interval = Duration::MAX;
+    let settings = city.models.get(model)?;
+    let mut shortest = Duration::MAX;
     let mut kinds = Vec::new();
-    for kind in &city.cameras.get(camera)?.kinds {
+    for kind in city.cameras.get(camera)?.kinds.iter().filter(|kind| settings.speaks_to(kind)) {
         let (Some(row), Some(policy)) = (city.kinds.get(kind), city.evidence_policy(camera, kind)) else {
             continue;
         };
@@ -105,7 +157,7 @@ fn model_look(city: &City, camera: &CameraId, model: usize, known: &ModelLabels)
         if labels.is_empty() {
             continue;
         }
-        interval = interval.min(row.look_interval.max(SHORTEST_INTERVAL));
+        shortest = shortest.min(row.look_interval);
         kinds.push(KindRule {
             kind: kind.clone(),
             labels,
@@ -114,6 +166,11 @@ fn model_look(city: &City, camera: &CameraId, model: usize, known: &ModelLabels)
             urgent: row.pre_alarm,
         });
     }
+    let interval = match &settings.turn {
+        Turn::Every(own) => own.unwrap_or(shortest),
+        Turn::After(cascade) => cascade.at_most_every,
+    };
+    let interval = interval.max(SHORTEST_INTERVAL);
     let urgent = kinds.iter().any(|rule| rule.urgent);
     (!kinds.is_empty()).then(|| ModelLook { model, model_id: known.id.clone(), kinds, interval, urgent })
 }

@@ -67,7 +67,7 @@ pub fn city(data_dir: &Path, cameras: &[&str], kinds: Vec<Kind>, model: PathBuf)
         },
         cameras: cameras.iter().map(|name| (id(name), camera(name, &wanted))).collect(),
         kinds: kinds.into_iter().map(|kind| (kind.kind.clone(), kind)).collect(),
-        models: vec![Model { dir: model, id: None }],
+        models: vec![Model::of(model)],
         departments: BTreeMap::new(),
         routes: Vec::new(),
         destinations: BTreeMap::new(),

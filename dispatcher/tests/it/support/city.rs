@@ -6,8 +6,8 @@ use citybrain_ingest_config::resolved::{
     PipelineLimits, Route, Secret, Site, Stream, Transport,
 };
 use citybrain_types::{
-    BoundingBox, CameraId, DepartmentId, DestinationId, Detection, EventKind, FrameDetections, FrameOutcome,
-    Label, ModelId, NotSeen, Score, StageTimes, Timestamp,
+    Asked, BoundingBox, CameraId, DepartmentId, DestinationId, Detection, EventKind, FrameDetections,
+    FrameOutcome, Label, ModelId, NotSeen, Score, StageTimes, Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -156,6 +156,7 @@ pub fn look(camera: &str, n: u64) -> FrameDetections {
         captured_at,
         model: ModelId::new("model-1").unwrap(),
         outcome: FrameOutcome::Analysed,
+        asked: None,
         looked_for: vec![fire(), EventKind::new("littering")],
         detections: vec![],
         snapshots: None,
@@ -180,6 +181,23 @@ pub fn with_box(mut frame: FrameDetections, kind: &str, score: f32, bbox: Boundi
 /// A look that sees a fire in the middle of the picture.
 pub fn burning(camera: &str, n: u64) -> FrameDetections {
     with_box(look(camera, n), "fire", 0.95, around(0.5, 0.5))
+}
+
+/// A second opinion on fire around a point, which the look `asking` has asked for and which stands before it in the log.
+pub fn opinion(asking: &FrameDetections, x: f32, y: f32) -> FrameDetections {
+    let region = BoundingBox::clipped(x - 0.2, y - 0.2, x + 0.2, y + 0.2).unwrap();
+    FrameDetections {
+        sequence: asking.sequence - 1,
+        model: ModelId::new("verifier-1").unwrap(),
+        asked: Some(Asked { by: asking.sequence, region }),
+        looked_for: vec![fire()],
+        detections: vec![],
+        stages: StageTimes {
+            detected_at: asking.stages.detected_at.plus(Duration::from_millis(60)),
+            ..asking.stages
+        },
+        ..asking.clone()
+    }
 }
 
 /// A look for which there was no picture.
