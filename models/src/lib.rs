@@ -9,7 +9,7 @@
 //! use citybrain_models::{Detector, Runtime, SessionOptions};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let runtime = Runtime::load(None)?;
-//! let mut detector = Detector::load("models/zoo/fire-smoke-lite0".as_ref(), &runtime, SessionOptions::default())?;
+//! let mut detector = Detector::load("models/zoo/street-lite0".as_ref(), &runtime, SessionOptions::default())?;
 //! let placement = detector.input().placement(1920, 1080);
 //! let frame = vec![114; detector.input().frame_bytes()];
 //! for found in detector.detect(&frame, &placement)? {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from copy import deepcopy
 from pathlib import Path
 
 import cv2
@@ -10,15 +11,18 @@ import numpy as np
 import torch
 
 import card
+import cutouts
 import data
+import edges
 import export
 import rendered
+import scene
 import settings as settings_file
 import train
+from bank import Bank, Clean
 from model import HeatmapNet
 from samples import Sampler
 
-RENDERED_STAGE = "rendered"
 ZOO = Path(__file__).resolve().parent.parent / "zoo"
 
 
@@ -27,16 +31,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder with annotations.json")
     parser.add_argument("--work", type=Path, default=Path("../training-work"), help="cache and checkpoints; a run cut short goes on from here")
     parser.add_argument("--config", type=Path, default=settings_file.HERE / "config.toml")
-    parser.add_argument("--stages", nargs="+", help="train only these stages of the config")
-    parser.add_argument("--rendered", type=Path, help="frames of the simulator for the stage of that name (default: rendered below --work)")
-    parser.add_argument("--leave-out", nargs="+", default=[], help="sources or groups kept from training; they are scored, nothing is shipped")
+    parser.add_argument("--rendered", type=Path, help="frames of the simulator (default: rendered below --work)")
+    parser.add_argument("--leave-out", nargs="+", default=[], help="sources kept from training; they are scored, nothing is shipped")
+    parser.add_argument("--rows", type=int, help="use no more than so many samples of the bank")
+    parser.add_argument("--fill", action="store_true", help="only make the bank")
     parser.add_argument("--zoo", type=Path, default=ZOO, help="where the shipped folder is written")
     parser.add_argument("--card", action="store_true", help="only write the card again, from what was measured last")
     return parser.parse_args()
 
 
 def left_out(picture: data.Picture, names: list[str]) -> bool:
-    return picture.source in names or picture.group in names
+    return picture.source in names
 
 
 def load_masks(root: Path, pictures: list[data.Picture], labels: tuple[str, ...]) -> dict[int, np.ndarray]:
@@ -48,54 +53,57 @@ def load_masks(root: Path, pictures: list[data.Picture], labels: tuple[str, ...]
     return masks
 
 
-def with_rendered(
-    args: argparse.Namespace,
-    settings: settings_file.Settings,
-    count: int,
-    learn: list[data.Picture],
-    store: data.Store,
-    masks: dict[int, np.ndarray],
-) -> tuple[list[data.Picture], rendered.WithRendered, Sampler]:
-    root = args.rendered or args.work / "rendered"
-    frames = rendered.read_pictures(root, settings.labels, count)
-    store = rendered.WithRendered(store, count, root, frames)
-    learn = learn + [frame for frame in frames if frame.split == "train"]
-    return learn, store, Sampler(settings, learn, store, masks)
-
-
 def main() -> None:
     args = arguments()
     settings = settings_file.load(args.config)
     torch.set_num_threads(settings.run.threads)
     torch.manual_seed(settings.run.seed)
-    pictures = data.read_pictures(args.data)
-    store = data.open_store(args.data, pictures, args.work)
-    masks = load_masks(args.data, pictures, settings.labels)
-    # A picture of which no shipped label is known teaches nothing.
+    raw = data.read_pictures(args.data)
+    photographs = data.open_store(args.data, raw, args.work)
+    masks = load_masks(args.data, raw, settings.labels)
+    pictures = data.with_judged(raw)
+    # A picture of which no label is known teaches nothing.
     useful = [p for p in pictures if any(p.labels.get(n, data.UNKNOWN) != data.UNKNOWN for n in settings.labels)]
-    learn = [p for p in useful if p.split == "train" and not left_out(p, args.leave_out)]
-    val = [p for p in useful if p.split == "val"]
-    work = args.work
-    if args.leave_out:
-        work = args.work / ("without-" + "-".join(name.replace("/", "_") for name in args.leave_out))
-    work.mkdir(parents=True, exist_ok=True)
-    if args.card:
-        export.write_card(settings, learn, work, args.zoo / settings.model.name)
-        return
+    learn = [p for p in useful if p.split == "train"]
+    frames = rendered.read_pictures(args.rendered or args.work / "rendered", settings.labels, len(pictures))
+    store = rendered.WithRendered(photographs, len(pictures), args.rendered or args.work / "rendered", frames)
+    shown = [frame for frame in frames if frame.split == "train"]
+    sampler = Sampler(settings, learn + shown, store, masks, cutouts.gather(learn, store, args.work))
     net = HeatmapNet(settings.model.backbone, len(settings.labels), pretrained=True)
-    sampler = Sampler(settings, learn, store, masks)
-    stages = args.stages or list(settings.stages)
-    for stage in stages:
-        if stage == RENDERED_STAGE:
-            learn, store, sampler = with_rendered(args, settings, len(pictures), learn, store, masks)
-        net = train.run_stage(stage, settings, net, sampler, val, store, work)
-        net.requires_grad_(True)
-    if args.leave_out:
-        unseen = [p for p in useful if left_out(p, args.leave_out) or p.split == "val"]
-        logits = train.predict(net, unseen, store, settings).image
-        card.unseen_rows(settings, unseen, logits, args.leave_out, stages, work / "unseen.json")
+    bank = Bank(args.work / f"bank-{settings.input.width}x{settings.input.height}", settings, net)
+    bank.fill(net, sampler, args.rows)
+    clean = Clean(args.work / f"bank-{settings.input.width}x{settings.input.height}", settings, deepcopy(net), len(pictures))
+    kept = [p for p in learn if not left_out(p, args.leave_out)]
+    if args.fill:
+        clean.fill(pictures, store)
         return
-    export.ship(settings, net, learn, val, sampler, store, args.data, work, args.zoo / settings.model.name)
+    clean.fill([p for p in pictures if p.split == "val"], store)
+    rows = bank.rows_without(args.leave_out, sampler)
+    rows = rows[rows < (args.rows or len(bank.parts["labels"]))]
+    work = args.work / ("without-" + "-".join(args.leave_out)) if args.leave_out else args.work / settings.model.name
+    work.mkdir(parents=True, exist_ok=True)
+    val = [p for p in raw if p.split == "val"]
+    if args.card:
+        export.write_card(settings, learn + shown, work, args.work, args.zoo / settings.model.name)
+        return
+    for name, stage in settings.stages.items():
+        mine = rows[(rows >= stage.rows[0]) & (rows < stage.rows[1])]
+        if len(mine):
+            net = train.run_stage(name, settings, net, bank, mine, val, clean, work)
+            net.requires_grad_(True)
+    clean.fill(pictures, store)
+    net = edges.learn(net, bank, rows, clean, kept, sampler, settings, work)
+    if args.leave_out:
+        linear = scene.learn(net, kept, clean, bank, rows, settings)
+        unseen = [p for p in raw if left_out(p, args.leave_out) or p.split == "val"]
+        answers = train.predict(net, unseen, clean)
+        card.unseen_rows(settings, unseen, answers, linear, args.leave_out, len(rows), work / "unseen.json")
+        return
+    held = [frame for frame in frames if frame.split == "held_out"]
+    export.ship(
+        settings, net, learn + shown, pictures, raw, bank, rows, clean, store, masks, held, args.data, work, args.work,
+        args.zoo / settings.model.name,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@ ways, so that a soft edge or an odd patch is no sign of a fire.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
 import draw
+import draw_street
 from data import UNKNOWN
 
 Rng = np.random.Generator
@@ -22,13 +23,16 @@ FINE = 4
 @dataclass
 class Canvas:
     """`sure` and `loose` are where a label is (from pixels, or from a coarse box), `unsure` where nobody can say; each
-    [K, h / FINE, w / FINE] in 0..1. `labels` holds 1, 0 or UNKNOWN for the whole canvas."""
+    [K, h / FINE, w / FINE] in 0..1. `labels` holds 1, 0 or UNKNOWN for the whole canvas. `boxes` are rows of label, x0, y0,
+    x1, y1 in pixels. `sources` names every source that gave something to the canvas."""
 
     image: np.ndarray
     labels: np.ndarray
     sure: np.ndarray
     loose: np.ndarray
     unsure: np.ndarray
+    boxes: list[tuple[int, float, float, float, float]] = field(default_factory=list)
+    sources: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, image: np.ndarray, labels: np.ndarray) -> Canvas:
@@ -42,8 +46,9 @@ class Canvas:
         def turn(x: np.ndarray) -> np.ndarray:
             return np.ascontiguousarray(x[..., ::-1])
 
-        image = np.ascontiguousarray(self.image[:, ::-1])
-        return Canvas(image, self.labels, turn(self.sure), turn(self.loose), turn(self.unsure))
+        image, wide = np.ascontiguousarray(self.image[:, ::-1]), self.image.shape[1]
+        boxes = [(k, wide - x1, y0, wide - x0, y1) for k, x0, y0, x1, y1 in self.boxes]
+        return Canvas(image, self.labels, turn(self.sure), turn(self.loose), turn(self.unsure), boxes, self.sources)
 
 
 def blend(canvas: Canvas, layer: draw.Layer, x: int, y: int, mode: str) -> np.ndarray:
@@ -84,6 +89,8 @@ def mark(canvas: Canvas, label: int, alpha: np.ndarray, threshold: float) -> Non
     if there.sum() >= 3:
         canvas.sure[label] = np.maximum(canvas.sure[label], there)
         canvas.labels[label] = 1
+        rows, columns = np.flatnonzero(there.any(axis=1)) * FINE, np.flatnonzero(there.any(axis=0)) * FINE
+        canvas.boxes.append((label, columns[0], rows[0], columns[-1] + FINE, rows[-1] + FINE))
     elif canvas.labels[label] == 0:
         canvas.labels[label] = UNKNOWN
     faint = (small > 0.03).astype(np.float32) * (1 - there)
@@ -176,3 +183,82 @@ def draw_plain_object(rng: Rng, canvas: Canvas) -> None:
     height, width = object_size(rng, canvas, float(rng.uniform(0.4, 1.8)), 0.02, 0.2)
     layer = draw.plain_object(rng, height, width)
     blend(canvas, layer, *place(rng, canvas, height, width), "over")
+
+
+def stand(rng: Rng, canvas: Canvas, aspect: float, small: float, large: float) -> tuple[int, int, int, int]:
+    """x, y, height, width of a thing that stands on the ground: the lower in the picture, the larger."""
+    height, width = canvas.image.shape[:2]
+    foot = rng.uniform(0.5, 1.03)
+    near = (foot - 0.4) / 0.6
+    w = max(8, int(width * np.exp(rng.uniform(np.log(small), np.log(large))) * (0.35 + 0.65 * near)))
+    h = max(8, int(min(w * aspect, 0.9 * height)))
+    return int(rng.uniform(-0.15, 1.15) * width - w / 2), int(foot * height) - h, h, w
+
+
+def suit_light(rng: Rng, canvas: Canvas, patch: np.ndarray, x: int, y: int) -> np.ndarray:
+    """Brightness and tint part of the way to that of the place."""
+    height, width = canvas.image.shape[:2]
+    there = canvas.image[max(0, y) : min(height, y + patch.shape[0]), max(0, x) : min(width, x + patch.shape[1])]
+    if there.size == 0:
+        return patch.astype(np.float32)
+    gain = (there.mean((0, 1)) + 20) / (patch.mean((0, 1)) + 20)
+    return np.clip(patch * np.clip(gain, 0.3, 1.6) ** rng.uniform(0.2, 0.8), 0, 255).astype(np.float32)
+
+
+def put_down(rng: Rng, canvas: Canvas, rgb: np.ndarray, alpha: np.ndarray, small: float, large: float) -> np.ndarray:
+    """Stand a cut-out thing on the ground, with a shadow under it mostly; gives its alpha over the canvas."""
+    aspect = rgb.shape[0] / rgb.shape[1] * float(np.exp(rng.normal(0, 0.12)))
+    x, y, h, w = stand(rng, canvas, aspect, small, large)
+    patch = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA)
+    soft = cv2.resize(alpha, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32)
+    if soft.max() > 1:
+        soft = soft / 255
+    if rng.random() < 0.5:
+        patch, soft = np.ascontiguousarray(patch[:, ::-1]), np.ascontiguousarray(soft[:, ::-1])
+    if rng.random() < 0.6:
+        deep = max(3, h // 5)
+        shadow = feather(rng, deep, w) * rng.uniform(0.3, 0.7)
+        blend(canvas, (np.zeros((deep, w, 3), dtype=np.float32), shadow), x + int(rng.normal(0, 0.06) * w), y + h - deep // 2, "over")
+    return blend(canvas, (suit_light(rng, canvas, patch, x, y), soft), x, y, "over")
+
+
+def put_heap(rng: Rng, canvas: Canvas, crop: np.ndarray) -> np.ndarray:
+    """A heap of whatever the crop shows."""
+    aspect = float(np.exp(rng.uniform(np.log(0.25), np.log(0.8))))
+    x, y, h, w = stand(rng, canvas, aspect, 0.12, 0.75)
+    patch = cv2.resize(crop, (w, h), interpolation=cv2.INTER_AREA)
+    return blend(canvas, (suit_light(rng, canvas, patch, x, y), draw_street.mound(rng, h, w)), x, y, "over")
+
+
+def put_water(rng: Rng, canvas: Canvas, texture: np.ndarray | None) -> np.ndarray:
+    """Standing water over part of the ground: drawn from what it mirrors, or with the surface of a photographed flood."""
+    height, width = canvas.image.shape[:2]
+    shape = draw_street.flooded_shape(rng, height, width)
+    if texture is None:
+        layer = draw_street.water(rng, canvas.image, shape)
+    else:
+        layer = (suit_light(rng, canvas, cv2.resize(texture, (width, height)), 0, 0), shape * rng.uniform(0.8, 1.0))
+    return blend(canvas, layer, 0, 0, "over")
+
+
+def put_wet(rng: Rng, canvas: Canvas) -> None:
+    height, width = canvas.image.shape[:2]
+    blend(canvas, draw_street.wet(rng, canvas.image, draw_street.flooded_shape(rng, height, width)), 0, 0, "over")
+
+
+def draw_scaffold(rng: Rng, canvas: Canvas) -> np.ndarray:
+    height, width = canvas.image.shape[:2]
+    w = int(width * np.exp(rng.uniform(np.log(0.15), np.log(0.8))))
+    h = int(height * rng.uniform(0.3, 0.95))
+    x, y = int(rng.uniform(-0.3, 1) * width - 0.2 * w), int(rng.uniform(-0.2, 0.75) * height) - h // 4
+    layer = draw_street.scaffold(rng, max(24, h), max(24, w))
+    suited = suit_light(rng, canvas, layer[0], x, y)
+    return blend(canvas, (suited, layer[1]), x, y, "over")
+
+
+def draw_lattice(rng: Rng, canvas: Canvas) -> None:
+    height, width = canvas.image.shape[:2]
+    w, h = int(width * rng.uniform(0.15, 0.9)), int(height * rng.uniform(0.2, 0.9))
+    x, y = int(rng.uniform(-0.2, 0.9) * width), int(rng.uniform(-0.2, 0.6) * height)
+    colour, alpha = draw_street.lattice(rng, max(24, h), max(24, w))
+    blend(canvas, (suit_light(rng, canvas, colour, x, y), alpha), x, y, "over")

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ cv2.setNumThreads(0)
 
 UNKNOWN = -1
 LONGEST_SIDE = 640
+JUDGED = Path(__file__).resolve().parent / "judged.toml"
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,21 @@ def read_pictures(root: Path) -> list[Picture]:
             )
         )
     return pictures
+
+
+def with_judged(pictures: list[Picture], path: Path = JUDGED) -> list[Picture]:
+    """The same pictures with the labels that were judged by eye; they only ever fill what is unknown."""
+    rules = {rule["name"]: rule for rule in tomllib.loads(path.read_text())["source"]}
+    judged = []
+    for picture in pictures:
+        rule = rules.get(picture.source)
+        labels = dict(picture.labels)
+        if rule and picture.index not in rule.get("except", []):
+            for name in rule["absent"]:
+                if labels.get(name, UNKNOWN) == UNKNOWN:
+                    labels[name] = 0
+        judged.append(replace(picture, labels=labels))
+    return judged
 
 
 def decode(path: Path) -> np.ndarray:

@@ -68,3 +68,47 @@ def best_f1_threshold(score: np.ndarray, truth: np.ndarray) -> float:
     runs = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
     widest = max(runs, key=len)
     return float(grid[widest[len(widest) // 2]])
+
+
+def alarm_threshold(score: np.ndarray, truth: np.ndarray, recall: float = 0.92, alarms: float = 0.01) -> float:
+    """Half way between the lowest threshold with at most `alarms` among the absent and the highest with at least `recall`.
+
+    Where the two cannot be had together, the best F1 of the thresholds between them.
+    """
+    present, absent = np.sort(score[truth == 1]), np.sort(score[truth == 0])
+    quiet = float(absent[len(absent) - 1 - int(alarms * len(absent))]) + 1e-3
+    heard = float(present[min(len(present) - 1, int((1 - recall) * len(present)))])
+    if quiet <= heard:
+        return (quiet + heard) / 2
+    grid = np.linspace(heard, quiet, 101)
+    f1 = []
+    for threshold in grid:
+        c = counts(score, truth, threshold)
+        f1.append(2 * c["tp"] / max(1, 2 * c["tp"] + c["fp"] + c["fn"]))
+    return float(grid[int(np.argmax(f1))])
+
+
+def reliability(score: np.ndarray, truth: np.ndarray, bins: int = 5) -> list[dict]:
+    """Per range of scores: how many, their mean score, and the share that has the label. Classes weigh alike."""
+    known = truth != UNKNOWN
+    score, yes = score[known], truth[known] == 1
+    weight = np.where(yes, 0.5 / max(1, yes.sum()), 0.5 / max(1, (~yes).sum()))
+    rows = []
+    for low in np.arange(bins) / bins:
+        here = (score >= low) & (score < low + 1 / bins + (1e-9 if low + 1 / bins < 1 else 1))
+        if here.any():
+            mass = weight[here]
+            rows.append(
+                {
+                    "from": float(low),
+                    "pictures": int(here.sum()),
+                    "score": float((score[here] * mass).sum() / mass.sum()),
+                    "present": float((yes[here] * mass).sum() / mass.sum()),
+                    "mass": float(mass.sum()),
+                }
+            )
+    return rows
+
+
+def calibration_error(rows: list[dict]) -> float:
+    return float(sum(row["mass"] * abs(row["score"] - row["present"]) for row in rows))

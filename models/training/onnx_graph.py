@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import tempfile
 import time
 import warnings
 from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 
 from calibrate import Platt, Scores
@@ -21,10 +25,21 @@ from settings import Settings
 OPSET = 17
 
 
-class Shipped(nn.Module):
-    """frame [1, H, W, 3] u8 -> heat [1, K, H/16, W/16] and image_score [1, K], both 0..1."""
+FINER = 4
+"""Cells of the shipped heat map to a cell of the network, each way."""
+DRAWN_BOXES = 6
+MOST_COVERED = 0.4
+"""Boxes of one label that are drawn into the map: the peaks of the network's map."""
 
-    def __init__(self, net: HeatmapNet, scores: Scores) -> None:
+
+class Shipped(nn.Module):
+    """frame [1, H, W, 3] u8 -> heat [1, K, H/4, W/4] and image_score [1, K], both 0..1.
+
+    The heat of a label with boxes is drawn: each peak of the network's map fills the box that the network gives it, so that
+    connected regions of the map are those boxes. The heat of the others (water, scaffolds) is the network's, interpolated.
+    """
+
+    def __init__(self, net: HeatmapNet, scores: Scores, settings: Settings) -> None:
         super().__init__()
         self.net = deepcopy(net).eval().to(memory_format=torch.contiguous_format)
         with torch.no_grad():
@@ -38,9 +53,19 @@ class Shipped(nn.Module):
             both_slope, both_offset = columns(scores.both)
         self.register_buffer("mean", torch.tensor(scores.linear.mean, dtype=torch.float32))
         self.register_buffer("inverse", 1 / torch.tensor(scores.linear.deviation, dtype=torch.float32))
-        self.register_buffer("weight", weight * both_slope / 2)
-        self.register_buffer("bias", bias * both_slope / 2 + both_offset)
-        self.register_buffer("share", both_slope / 2)
+        part = torch.tensor(scores.share)
+        self.register_buffer("weight", weight * both_slope * part)
+        self.register_buffer("bias", bias * both_slope * part + both_offset)
+        self.register_buffer("share", both_slope * (1 - part))
+        size = settings.input
+        self.grid = (size.rows, size.columns)
+        self.boxed = [k for k, label in enumerate(settings.labels) if label in settings.boxed]
+        cell = torch.arange(size.rows * size.columns)
+        self.register_buffer("centre_x", (cell % size.columns) + 0.5)
+        self.register_buffer("centre_y", torch.div(cell, size.columns, rounding_mode="floor") + 0.5)
+        self.register_buffer("earlier", torch.tril(torch.ones(DRAWN_BOXES, DRAWN_BOXES), diagonal=-1))
+        self.register_buffer("fine_x", (torch.arange(size.columns * FINER) + 0.5) / FINER)
+        self.register_buffer("fine_y", (torch.arange(size.rows * FINER) + 0.5) / FINER)
         fold(self.net)
         pad_statically(self.net)
 
@@ -52,10 +77,46 @@ class Shipped(nn.Module):
             x = block(x)
             if number in (2, 4, 6):
                 kept.append(x)
-        heat, pooled = net.head(kept)
+        heat, pooled, edges = net.head(kept)
         features = ((summary(kept) - self.mean) * self.inverse).clamp(-FARTHEST, FARTHEST)
         image = pooled * self.share + features @ self.weight + self.bias
-        return heat.sigmoid(), image.sigmoid()
+        return self.finer(heat, edges), image.sigmoid()
+
+    def finer(self, heat: Tensor, edges: Tensor) -> Tensor:
+        smooth = nn.functional.interpolate(heat, scale_factor=FINER, mode="bilinear", align_corners=False).sigmoid()
+        maps = []
+        for k in range(heat.shape[1]):
+            own = smooth[:, k : k + 1]
+            if k in self.boxed:
+                drawn = self.drawn(heat[:, k : k + 1], edges[:, 4 * k : 4 * k + 4])
+                # A trace of the map itself stays, should every box lie in the padding.
+                own = torch.maximum(drawn, own * 0.01)
+            maps.append(own)
+        return torch.cat(maps, dim=1)
+
+    def drawn(self, heat: Tensor, edges: Tensor) -> Tensor:
+        """[1, 1, rows, columns] logits and [1, 4, rows, columns] distances -> [1, 1, 4 rows, 4 columns]"""
+        sure = heat.sigmoid()
+        peaks = sure * (sure >= nn.functional.max_pool2d(sure, 3, 1, 1)).float()
+        # Sorted: a peak gives way to a stronger one whose box is much the same place.
+        score, cell = peaks.flatten().topk(DRAWN_BOXES)
+        left, top, right, bottom = edges.flatten(2)[0].index_select(1, cell)
+        x, y = self.centre_x.index_select(0, cell), self.centre_y.index_select(0, cell)
+        score = score * self.leading(torch.stack([x - left, y - top, x + right, y + bottom], dim=1))
+        fine_x, fine_y = self.fine_x[None], self.fine_y[None]
+        across = ((fine_x >= (x - left)[:, None]) & (fine_x <= (x + right)[:, None])).float()
+        down = ((fine_y >= (y - top)[:, None]) & (fine_y <= (y + bottom)[:, None])).float()
+        painted = score[:, None, None] * down[:, :, None] * across[:, None, :]
+        return painted.amax(dim=0)[None, None]
+
+    def leading(self, boxes: Tensor) -> Tensor:
+        """1 for each of [N, 4] boxes of which no stronger one before it covers most of the smaller of the two, else 0."""
+        low = torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
+        high = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+        shared = (high - low).clamp(min=0.0).prod(dim=2)
+        area = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)
+        covered = shared / torch.minimum(area[:, None], area[None, :])
+        return 1 - ((covered > MOST_COVERED).float() * self.earlier).amax(dim=1)
 
 
 def columns(platt: list[Platt]) -> tuple[Tensor, Tensor]:
@@ -84,7 +145,7 @@ def pad_statically(module: nn.Module) -> None:
 
 
 def build(net: HeatmapNet, scores: Scores, settings: Settings) -> bytes:
-    shipped = Shipped(net, scores).eval()
+    shipped = Shipped(net, scores, settings).eval()
     size = settings.input
     frame = torch.zeros((1, size.height, size.width, 3), dtype=torch.uint8)
     buffer = io.BytesIO()
@@ -101,6 +162,43 @@ def build(net: HeatmapNet, scores: Scores, settings: Settings) -> bytes:
         node.doc_string = ""
     onnx.checker.check_model(graph, full_check=True)
     return graph.SerializeToString(deterministic=True)
+
+
+class Frames(CalibrationDataReader):
+    """Frames [N, H, W, 3] whose values decide the ranges of the integers."""
+
+    def __init__(self, frames: np.ndarray) -> None:
+        self.rest = iter(frames)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        frame = next(self.rest, None)
+        return None if frame is None else {"frame": frame[None]}
+
+
+LAST = ("/heat/", "/edges/", "/fuse_box/")
+
+
+def integers(content: bytes, frames: np.ndarray) -> bytes:
+    """The same graph with its convolutions in 8-bit integers (U8S8, per channel); what comes after them stays in float."""
+    graph = onnx.load_model_from_string(content)
+    # A convolution and the clipping after it are one step in integers; the clips outside the network's layers are not such.
+    last = [
+        node.name
+        for node in graph.graph.node
+        if any(part in node.name for part in LAST) or (node.op_type == "Clip" and node.name.count("/") == 1)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        plain, ready, made = (str(Path(folder) / name) for name in ("plain.onnx", "ready.onnx", "made.onnx"))
+        Path(plain).write_bytes(content)
+        quant_pre_process(plain, ready, skip_symbolic_shape=True)
+        quantize_static(
+            ready, made, Frames(frames), quant_format=QuantFormat.QDQ, op_types_to_quantize=["Conv", "Clip"], per_channel=True,
+            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=last,
+        )  # fmt: skip
+        small = onnx.load(made)
+    small.producer_name, small.producer_version, small.graph.name = graph.producer_name, graph.producer_version, graph.graph.name
+    onnx.checker.check_model(small, full_check=True)
+    return small.SerializeToString(deterministic=True)
 
 
 def session(content: bytes) -> onnxruntime.InferenceSession:

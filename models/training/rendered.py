@@ -1,6 +1,6 @@
 """Frames of the project's own simulator: a minor share of what is learnt from, never of what accuracy is measured on.
 
-    cargo run --release -p citybrain-simulator --example export_frames -- ../training-work/rendered 100
+    cargo run --release -p citybrain-simulator --example export_frames -- ../training-work/rendered 240
 
 writes them with `truth.json`: for each frame its boxes by label. Unlike a photograph, a frame shows nothing else.
 """
@@ -17,6 +17,8 @@ from data import Picture, Store, decode
 SOURCE = "simulator"
 # Frames of a scene are near-copies, so whole scenes are kept from training: the last seventh.
 HELD_OUT = 7
+# The simulator's word for what the annotations call otherwise.
+NAMES = {"water": "waterlogging"}
 
 
 def read_pictures(root: Path, labels: tuple[str, ...], first_index: int) -> list[Picture]:
@@ -31,7 +33,7 @@ def read_pictures(root: Path, labels: tuple[str, ...], first_index: int) -> list
 
 def _picture(frame: dict, labels: tuple[str, ...], index: int, kept: set[str]) -> Picture:
     scene = frame["file"].split("-")[0]
-    boxes = {label: [box["box"] for box in frame["boxes"] if box["label"] == label] for label in labels}
+    boxes = {label: [box["box"] for box in frame["boxes"] if NAMES.get(box["label"], box["label"]) == label] for label in labels}
     return Picture(
         index=index,
         file_name=frame["file"],

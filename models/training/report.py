@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
+import calibrate
 import metrics
 import onnx_graph
+import places
 import probe
+from calibrate import Scores
 from data import UNKNOWN, Picture, Store, letterbox
 from settings import Settings
-from train import truths
+from train import Answers, truths
 
 
 def frames_of(pictures: list[Picture], store: Store, settings: Settings) -> np.ndarray:
@@ -72,12 +77,13 @@ def pointing(heat: np.ndarray, label: str, k: int, pictures: list[Picture]) -> d
         if picture.labels.get(label) != 1 or boxes is None or len(boxes) == 0:
             continue
         total += 1
-        row, column = np.unravel_index(cells.argmax(), cells.shape)
+        # A box drawn into the map is one height all over: its middle is meant.
+        row, column = np.argwhere(cells >= cells.max() - 1e-6).mean(axis=0)
         hits += any(inside(row, column, cells.shape, box, picture) for box in boxes)
     return share(hits, total)
 
 
-def inside(row: int, column: int, cells: tuple[int, int], box: np.ndarray, picture: Picture) -> bool:
+def inside(row: float, column: float, cells: tuple[int, int], box: np.ndarray, picture: Picture) -> bool:
     """The cell's middle, taken back through the letterbox, is in the box (half a cell of slack)."""
     rows, columns = cells
     scale = min(columns / picture.width, rows / picture.height)
@@ -87,26 +93,92 @@ def inside(row: int, column: int, cells: tuple[int, int], box: np.ndarray, pictu
     return bool(box[0] - slack_x <= x <= box[2] + slack_x and box[1] - slack_y <= y <= box[3] + slack_y)
 
 
-def measure(content: bytes, val: list[Picture], store: Store, settings: Settings, thresholds: dict[str, float]) -> dict:
+def measure(
+    content: bytes,
+    val: list[Picture],
+    store: Store,
+    settings: Settings,
+    thresholds: dict[str, float],
+    masks: dict[int, np.ndarray],
+) -> dict:
     made = onnx_graph.session(content)
     frames = frames_of(val, store, settings)
     heat, score = onnx_graph.run_all(made, frames)
     truth = truths(val, settings.labels)
-    out: dict = {"labels": {}, "cpu_ms": onnx_graph.cpu_milliseconds(made, frames)}
+    size = settings.input
+    out: dict = {"labels": {}, "cpu_ms": onnx_graph.cpu_milliseconds(made, frames), "load": os.getloadavg()[0]}
     for k, label in enumerate(settings.labels):
         row = of_label(score[:, k], truth[:, k], val, thresholds[label], settings.run.seed)
-        row["pointing"] = pointing(heat, label, k, val)
+        row["reliability"] = metrics.reliability(score[:, k], truth[:, k])
+        row["worst"] = worst(score[:, k], truth[:, k], val, thresholds[label])
+        if any(label in p.boxes for p in val):
+            row["pointing"] = pointing(heat, label, k, val)
+            row |= places.label_precision(heat[:, k], score[:, k], thresholds[label], label, val, size.width, size.height)
+        if label == "waterlogging":
+            row["masks"] = places.mask_overlap(heat[:, k], masks, val, 0.5, size.width, size.height)
         if label in ("fire", "smoke"):
             small = probe.build(label, val, store, settings)
             with_heat, with_score = onnx_graph.run_all(made, small.frames)
             _, without = onnx_graph.run_all(made, small.streets)
             both = np.concatenate([with_score[:, k], without[:, k]])
             flags = np.repeat([1, 0], len(with_score))
-            threshold = thresholds[label]
+            cells = with_heat[:, k].reshape(len(with_heat), size.rows, onnx_graph.FINER, size.columns, onnx_graph.FINER).max((2, 4))
             row["small"] = {
                 "auc": metrics.auc(both, flags),
-                "found": share(int((with_score[:, k] >= threshold).sum()), len(with_score)),
-                "in_place": share(int(probe.found_in_place(with_heat[:, k], small.where).sum()), len(with_score)),
+                "found": share(int((with_score[:, k] >= thresholds[label]).sum()), len(with_score)),
+                "in_place": share(int(probe.found_in_place(cells, small.where).sum()), len(with_score)),
             }
         out["labels"][label] = row
+    return out
+
+
+def summary_of(
+    content: bytes, val: list[Picture], store: Store, settings: Settings, thresholds: dict[str, float], masks: dict[int, np.ndarray]
+) -> dict:
+    """The same file in float: what integers cost."""
+    made = onnx_graph.session(content)
+    frames = frames_of(val, store, settings)
+    heat, score = onnx_graph.run_all(made, frames)
+    truth, size = truths(val, settings.labels), settings.input
+    out: dict = {"cpu_ms": onnx_graph.cpu_milliseconds(made, frames)}
+    for k, label in enumerate(settings.labels):
+        out[label] = {"auc": metrics.auc(score[:, k], truth[:, k])}
+        if any(label in p.boxes for p in val):
+            out[label] |= places.label_precision(heat[:, k], score[:, k], thresholds[label], label, val, size.width, size.height)
+        if label == "waterlogging":
+            out[label]["masks"] = places.mask_overlap(heat[:, k], masks, val, 0.5, size.width, size.height)
+    return out
+
+
+WORST = 8
+
+
+def worst(score: np.ndarray, truth: np.ndarray, pictures: list[Picture], threshold: float) -> dict[str, list]:
+    """The surest false alarms and the surest misses, by file name."""
+    rows = [(float(s), p.file_name, int(t)) for s, p, t in zip(score, pictures, truth, strict=True)]
+    alarms = sorted((r for r in rows if r[2] == 0 and r[0] >= threshold), reverse=True)
+    misses = sorted(r for r in rows if r[2] == 1 and r[0] < threshold)
+    return {"alarms": [r[:2] for r in alarms[:WORST]], "misses": [r[:2] for r in misses[:WORST]]}
+
+
+def rendered(content: bytes, frames: list[Picture], store: Store, settings: Settings, thresholds: dict[str, float]) -> dict:
+    """On scenes of the simulator that were kept from training."""
+    if not frames:
+        return {}
+    _, score = onnx_graph.run_all(onnx_graph.session(content), frames_of(frames, store, settings))
+    truth = truths(frames, settings.labels)
+    out = {}
+    for k, label in enumerate(settings.labels):
+        c = metrics.counts(score[:, k], truth[:, k], thresholds[label])
+        area = metrics.auc(score[:, k], truth[:, k])
+        out[label] = {**c, "auc": None if np.isnan(area) else area}
+    return out
+
+
+def calibration(scores: Scores, answers: Answers, truth: np.ndarray, groups: np.ndarray, settings: Settings) -> dict:
+    """Platt against isotonic scaling, each on groups it was not fitted to."""
+    linear = scores.linear(answers.pooled)
+    out = {}
+    for k, label in enumerate(settings.labels):
+        out[label] = calibrate.compared(scores.middle(answers.image, linear, k), truth[:, k], groups)
     return out

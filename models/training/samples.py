@@ -9,8 +9,10 @@ import numpy as np
 
 import compose
 import draw
+import draw_street
 import photo
 from compose import FINE, Canvas
+from cutouts import Cutout
 from data import UNKNOWN, Picture, Store
 from settings import Settings
 
@@ -20,26 +22,47 @@ Rng = np.random.Generator
 @dataclass(frozen=True)
 class Sample:
     """`target` is 1 where a label is; `weight` 0 where nobody knows; `loose` marks cells of coarse boxes, of which only
-    the strongest are asked to answer. All [K, rows, columns]. `labels` [K] holds 1, 0 or UNKNOWN."""
+    the strongest are asked to answer. All [K, rows, columns]. `labels` [K] holds 1, 0 or UNKNOWN. `box` [K, 4, rows, columns]
+    holds, in cells, how far the edges of the thing in a cell are to its left, top, right and bottom; 0 where there is none to
+    learn from. `sources` is a bit for each source that gave something, in the sampler's order."""
 
     image: np.ndarray
     target: np.ndarray
     weight: np.ndarray
     loose: np.ndarray
     labels: np.ndarray
+    box: np.ndarray
+    sources: int
+
+
+TIGHT = ("litter", "machinery", "waterlogging", "scaffolding")
+"""Labels whose boxes are drawn close enough for their middle to be sure ground."""
 
 
 class Sampler:
     """Makes samples of the given pictures; the same `seed` makes the same sample."""
 
-    def __init__(self, settings: Settings, pictures: list[Picture], store: Store, masks: dict[int, np.ndarray]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pictures: list[Picture],
+        store: Store,
+        masks: dict[int, np.ndarray],
+        cutouts: dict[str, list[Cutout]] | None = None,
+    ) -> None:
         self.settings = settings
         self.pictures = pictures
         self.store = store
         self.masks = masks
         self.names = settings.labels
         self.donors = {n: self._donors(n) for n in ("fire", "smoke") if n in self.names}
-        clean = [i for i, p in enumerate(pictures) if all(p.labels.get(n, UNKNOWN) == 0 for n in self.names)]
+        self.cutouts = cutouts or {}
+        self.sources = sorted({p.source for p in pictures})
+        self.heaps = [
+            i for i, p in enumerate(pictures) if p.labels.get("litter") == 1 and not p.rendered and "litter" not in p.boxes
+        ]
+        self.floods = [i for i, p in enumerate(pictures) if p.labels.get("waterlogging") == 1 and not p.rendered]
+        clean = [i for i, p in enumerate(pictures) if not p.rendered and all(p.labels.get(n, UNKNOWN) == 0 for n in self.names)]
         self.distractors = clean or list(range(len(pictures)))
         self.draws = self._draws()
 
@@ -125,7 +148,15 @@ class Sampler:
         stacked = np.stack([part.labels for part in flat])
         labels = np.where((stacked == 1).any(0), 1, np.where((stacked == 0).all(0), 0, UNKNOWN))
         maps = [join(field, (1, 2)) for field in ("sure", "loose", "unsure")]
-        return Canvas(join("image", (0, 1)), labels, *maps)
+        boxes, top = [], 0
+        for row in parts:
+            left = 0
+            for part in row:
+                boxes += [(k, x0 + left, y0 + top, x1 + left, y1 + top) for k, x0, y0, x1, y1 in part.boxes]
+                left += part.image.shape[1]
+            top += row[0].image.shape[0]
+        sources = set().union(*(part.sources for part in flat))
+        return Canvas(join("image", (0, 1)), labels, *maps, boxes, sources)
 
     @staticmethod
     def _nowhere_as_unsure(part: Canvas) -> None:
@@ -137,7 +168,7 @@ class Sampler:
     def _canvas(self, rng: Rng, index: int, width: int, height: int) -> Canvas:
         picture, pixels = self.pictures[index], self.store[self.pictures[index].index]
         matrix = self._warp_matrix(rng, pixels.shape[1], pixels.shape[0], width, height)
-        border = (114, 114, 114) if rng.random() < 0.6 else tuple(int(v) for v in rng.integers(0, 256, 3))
+        border = (114, 114, 114) if rng.random() < 0.75 else tuple(int(v) for v in rng.integers(0, 256, 3))
         edge = cv2.BORDER_CONSTANT if rng.random() < 0.75 else cv2.BORDER_REFLECT_101
         shrink = matrix[0, 0] < 0.75 and rng.random() < 0.7
         if shrink:
@@ -148,6 +179,7 @@ class Sampler:
             image = cv2.warpAffine(pixels, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=edge, borderValue=border)
         labels = np.array([picture.labels.get(n, UNKNOWN) for n in self.names])
         canvas = Canvas.of(image, labels)
+        canvas.sources.add(picture.source)
         for k, name in enumerate(self.names):
             self._mark_known(canvas, k, name, picture, matrix, pixels.shape, mirrored=edge != cv2.BORDER_CONSTANT)
         self._put_in(rng, canvas)
@@ -164,7 +196,7 @@ class Sampler:
             sx, sy = width / w * rng.uniform(0.95, 1.1), height / h * rng.uniform(0.95, 1.1)
         else:
             fill = max(width / w, height / h)
-            s = np.exp(rng.uniform(np.log(0.4 * fit), np.log(1.6 * fill)))
+            s = np.exp(rng.uniform(np.log(0.5 * fit), np.log(1.6 * fill)))
             stretch = np.exp(rng.normal(0, 0.2))
             sx, sy = s * stretch, s / stretch
         x = rng.uniform(*sorted((0.0, width - w * sx)))
@@ -188,6 +220,9 @@ class Sampler:
             if canvas.sure[k].sum() < 5:
                 canvas.labels[k] = UNKNOWN
                 canvas.unsure[k] = 1
+                return
+            high, wide = np.flatnonzero(canvas.sure[k].any(1)) * FINE, np.flatnonzero(canvas.sure[k].any(0)) * FINE
+            canvas.boxes.append((k, wide[0], high[0], wide[-1] + FINE, high[-1] + FINE))
             return
         boxes = picture.boxes.get(name)
         if boxes is None or len(boxes) == 0:
@@ -197,6 +232,7 @@ class Sampler:
                 canvas.unsure[k] = 1
             return
         kept = total = 0.0
+        found: list[tuple[int, float, float, float, float]] = []
         for box in boxes:
             corners = box * np.array([shape[1], shape[0]] * 2)
             x0, y0 = corners[:2] * scale + shift
@@ -208,13 +244,21 @@ class Sampler:
             left, right = int(np.floor(cx0)), int(np.ceil(cx1))
             top, bottom = int(np.floor(cy0)), int(np.ceil(cy1))
             canvas.loose[k, top:bottom, left:right] = 1
+            if cx1 - cx0 > 0.5 * (x1 - x0) and cy1 - cy0 > 0.5 * (y1 - y0):
+                found.append((k, cx0 * FINE, cy0 * FINE, cx1 * FINE, cy1 * FINE))
+                if name in TIGHT and (name in ("litter", "machinery") or picture.rendered):
+                    across, down = 0.22 * (cx1 - cx0), 0.22 * (cy1 - cy0)
+                    canvas.sure[k, int(cy0 + down) : int(np.ceil(cy1 - down)), int(cx0 + across) : int(np.ceil(cx1 - across))] = 1
             margin = 4
             canvas.unsure[k, max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin] = 1
         if kept < 0.35 * total:
             canvas.labels[k] = UNKNOWN
             canvas.unsure[k] = 1
             canvas.loose[k] = 0
-        elif mirrored:
+            canvas.sure[k] = 0
+            return
+        canvas.boxes += found
+        if mirrored:
             # A mirrored border repeats the thing outside its box.
             canvas.unsure[k] = 1
 
@@ -222,6 +266,7 @@ class Sampler:
         chance = self.settings.augment
         fire = self.names.index("fire") if "fire" in self.names else None
         smoke = self.names.index("smoke") if "smoke" in self.names else None
+        self._put_street_things(rng, canvas)
         if rng.random() < chance.paste_distractor:
             for _ in range(int(rng.integers(1, 4))):
                 self._distract(rng, canvas)
@@ -243,9 +288,80 @@ class Sampler:
             elif rng.random() < chance.paste_fire and self.donors["fire"]:
                 self._donate(rng, canvas, "fire", fire, smoke)
 
+    def _put_street_things(self, rng: Rng, canvas: Canvas) -> None:
+        """Rubbish, machines, water and scaffolds into any street that is not known to have them, or the same shapes empty."""
+        chance = self.settings.augment
+        if rng.random() < chance.put_harmless:
+            self._put_harmless(rng, canvas)
+        for name, wanted in (
+            ("waterlogging", chance.put_water),
+            ("scaffolding", chance.put_scaffolding),
+            ("machinery", chance.put_machinery),
+            ("litter", chance.put_litter),
+        ):
+            if name not in self.names or rng.random() >= wanted:
+                continue
+            label = self.names.index(name)
+            if canvas.labels[label] == 1:
+                continue
+            if name == "waterlogging":
+                self._put_water(rng, canvas, label)
+            elif name == "scaffolding":
+                compose.mark(canvas, label, compose.draw_scaffold(rng, canvas), 0.25)
+            elif name == "litter" and self.heaps and rng.random() < 0.3:
+                index = self.heaps[rng.integers(len(self.heaps))]
+                alpha = compose.put_heap(rng, canvas, self._crop(index, lower_part(rng)))
+                compose.mark(canvas, label, alpha, 0.3)
+                canvas.sources.add(self.pictures[index].source)
+            elif self.cutouts.get(name):
+                large = 0.6 if name == "machinery" else 0.3
+                for _ in range(1 if name == "machinery" else int(rng.integers(1, 4))):
+                    thing = self.cutouts[name][rng.integers(len(self.cutouts[name]))]
+                    small = 0.12 if name == "machinery" else 0.04
+                    compose.mark(canvas, label, compose.put_down(rng, canvas, thing.rgb, thing.alpha, small, large), 0.3)
+                    canvas.sources.add(thing.source)
+
+    def _put_water(self, rng: Rng, canvas: Canvas, label: int) -> None:
+        texture = None
+        if self.floods and rng.random() < 0.4:
+            index = self.floods[rng.integers(len(self.floods))]
+            picture = self.pictures[index]
+            left = rng.uniform(0, 0.4)
+            texture = self._crop(index, np.array([left, 0.7, left + 0.6, 0.98]))
+            canvas.sources.add(picture.source)
+        compose.mark(canvas, label, compose.put_water(rng, canvas, texture), 0.4)
+
+    def _put_harmless(self, rng: Rng, canvas: Canvas) -> None:
+        kind = rng.random()
+        if kind < 0.2:
+            compose.put_wet(rng, canvas)
+            return
+        if kind < 0.45:
+            compose.draw_lattice(rng, canvas)
+            return
+        index = self.distractors[rng.integers(len(self.distractors))]
+        canvas.sources.add(self.pictures[index].source)
+        crop = self._crop(index, lower_part(rng) if rng.random() < 0.5 else anywhere(rng))
+        shapes = [thing for things in self.cutouts.values() for thing in things]
+        if kind < 0.6 or not shapes:
+            compose.put_heap(rng, canvas, crop)
+        elif kind < 0.7:
+            compose.blend(
+                canvas,
+                (cv2.resize(crop, canvas.image.shape[1::-1]).astype(np.float32), draw_street.flooded_shape(rng, *canvas.image.shape[:2])),
+                0, 0, "over",
+            )  # fmt: skip
+        else:
+            for _ in range(int(rng.integers(1, 4))):
+                shape = shapes[rng.integers(len(shapes))]
+                crop = self._crop(index, anywhere(rng))
+                like = cv2.resize(crop, shape.alpha.shape[::-1], interpolation=cv2.INTER_AREA)
+                compose.put_down(rng, canvas, like, shape.alpha, 0.04, 0.5)
+
     def _donate(self, rng: Rng, canvas: Canvas, name: str, label: int, other: int | None) -> None:
         index, box = self.donors[name][rng.integers(len(self.donors[name]))]
         donor = self.pictures[index]
+        canvas.sources.add(donor.source)
         alpha = compose.paste_crop(rng, canvas, self._crop(index, box), name)
         compose.mark(canvas, label, alpha, 0.3)
         # Nobody said whether a crop of fire holds smoke too, or the other way round.
@@ -263,6 +379,7 @@ class Sampler:
             compose.draw_plain_object(rng, canvas)
             return
         index = self.distractors[rng.integers(len(self.distractors))]
+        canvas.sources.add(self.pictures[index].source)
         w, h = rng.uniform(0.1, 0.5, 2)
         x, y = rng.uniform(0, 1 - w), rng.uniform(0, 1 - h)
         compose.paste_crop(rng, canvas, self._crop(index, np.array([x, y, x + w, y + h])), None, large=0.3)
@@ -295,4 +412,35 @@ class Sampler:
         weight = np.where(sure_cell, 1.0, np.where(doubtful, 0.0, 1.0)).astype(np.float32)
         only_loose = (loose_cell & ~sure_cell).astype(np.float32)
         labels = canvas.labels.astype(np.int64)
-        return Sample(canvas.image, target, weight, only_loose, labels)
+        bits = sum(1 << self.sources.index(name) for name in canvas.sources)
+        return Sample(canvas.image, target, weight, only_loose, labels, self.edges(canvas), bits)
+
+    def edges(self, canvas: Canvas) -> np.ndarray:
+        """Distances to the edges of the smallest box whose middle holds the cell."""
+        size = self.settings.input
+        edges = np.zeros((len(self.names), 4, size.rows, size.columns), dtype=np.float32)
+        centre_x, centre_y = np.arange(size.columns) + 0.5, np.arange(size.rows) + 0.5
+        for k, *corners in sorted(canvas.boxes, key=lambda b: -(b[3] - b[1]) * (b[4] - b[2])):
+            x0, y0, x1, y1 = np.array(corners) / size.stride
+            across, down = max(0.5, 0.3 * (x1 - x0)), max(0.5, 0.3 * (y1 - y0))
+            columns = np.flatnonzero(np.abs(centre_x - (x0 + x1) / 2) <= across)
+            rows = np.flatnonzero(np.abs(centre_y - (y0 + y1) / 2) <= down)
+            if len(rows) == 0 or len(columns) == 0:
+                continue
+            grid_x, grid_y = np.meshgrid(centre_x[columns], centre_y[rows])
+            distances = np.stack([grid_x - x0, grid_y - y0, x1 - grid_x, y1 - grid_y])
+            edges[k, :, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = np.maximum(distances, 0.05)
+        return edges
+
+
+def lower_part(rng: Rng) -> np.ndarray:
+    """A box in the lower two thirds, where heaps lie and roads are."""
+    w, h = rng.uniform(0.3, 0.7), rng.uniform(0.25, 0.5)
+    x, y = rng.uniform(0, 1 - w), rng.uniform(0.4, 0.98 - h)
+    return np.array([x, y, x + w, y + h])
+
+
+def anywhere(rng: Rng) -> np.ndarray:
+    w, h = rng.uniform(0.08, 0.4, 2)
+    x, y = rng.uniform(0, 1 - w), rng.uniform(0, 1 - h)
+    return np.array([x, y, x + w, y + h])

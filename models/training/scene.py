@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from data import UNKNOWN, Picture, Store
+from bank import Bank, Clean
+from data import UNKNOWN, Picture
 from model import HeatmapNet
-from samples import Sampler
 from settings import Settings
-from train import predict, truths
+from train import of_bank, predict, truths
 
 FARTHEST = 6.0
 """Standard deviations after which a feature counts no further: a new city's pictures lie outside what was seen."""
@@ -36,18 +36,6 @@ class Scene:
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         return self.standard(features) @ self.weight + self.bias
-
-
-@torch.no_grad()
-def augmented(net: HeatmapNet, sampler: Sampler, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pooled features and labels of `count` augmented samples."""
-    rows, labels = [], []
-    for start in range(0, count, 16):
-        samples = [sampler.sample((seed, 9000, number)) for number in range(start, min(count, start + 16))]
-        frames = torch.from_numpy(np.stack([s.image for s in samples]))
-        rows.append(net.pooled(frames.permute(0, 3, 1, 2).float()).numpy())
-        labels += [s.labels for s in samples]
-    return np.concatenate(rows), np.stack(labels)
 
 
 def solve(x: np.ndarray, yes: np.ndarray, weight: np.ndarray, l2: float) -> tuple[np.ndarray, float]:
@@ -97,8 +85,11 @@ def fit(
     return Scene(mean, deviation, np.stack(weights, axis=1), np.array(biases))
 
 
-def learn(net: HeatmapNet, pictures: list[Picture], store: Store, sampler: Sampler, settings: Settings) -> Scene:
-    net.eval()
-    clean = predict(net, pictures, store, settings).pooled
-    more, more_truth = augmented(net, sampler, settings.scene.augmented, settings.run.seed)
-    return fit(clean, truths(pictures, settings.labels), pictures, more, more_truth, settings.scene.l2)
+def learn(
+    net: HeatmapNet, pictures: list[Picture], clean: Clean, bank: Bank, rows: np.ndarray, settings: Settings
+) -> Scene:
+    """Fitted to the clean pictures and to some of these rows of the bank."""
+    features = predict(net, pictures, clean).pooled
+    some = rows[:: max(1, len(rows) // settings.scene.augmented)]
+    more, more_truth = of_bank(net, bank, some, settings.bank.frozen_blocks)
+    return fit(features, truths(pictures, settings.labels), pictures, more, more_truth, settings.scene.l2)

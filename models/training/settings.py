@@ -15,6 +15,7 @@ class Model:
     version: str
     license: str
     backbone: str
+    purpose: str = "detector"
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,41 @@ class Augment:
     draw_burning: float
     paste_distractor: float
     draw_lights: float
+    put_litter: float
+    put_machinery: float
+    put_water: float
+    put_scaffolding: float
+    put_harmless: float
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Samples that are made once: `frozen_blocks` is how much of the backbone has been run over each of them."""
+
+    samples: int
+    frozen_blocks: int
 
 
 @dataclass(frozen=True)
 class Stage:
-    frozen_blocks: int
-    epochs: int
-    epoch_pictures: int
+    """`passes` over the samples of the bank from the first of `rows` to before the second."""
+
+    rows: tuple[int, int]
+    passes: float
     batch: int
     learning_rate: float
     backbone_rate: float
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """The last stage, for the edges of boxes alone: `passes` over what has boxes among these `rows` of the bank and
+    the clean pictures."""
+
+    rows: tuple[int, int]
+    passes: float
+    batch: int
+    learning_rate: float
 
 
 @dataclass(frozen=True)
@@ -91,9 +117,13 @@ class Settings:
     model: Model
     input: Input
     labels: tuple[str, ...]
+    boxed: tuple[str, ...]
+    scene_share: tuple[float, ...]
     sampling: Sampling
     augment: Augment
+    bank: Bank
     stages: dict[str, Stage]
+    boxes: Boxes
     optimizer: Optimizer
     scene: Scene
     run: Run
@@ -101,13 +131,18 @@ class Settings:
 
 def load(path: Path = HERE / "config.toml") -> Settings:
     raw = tomllib.loads(path.read_text())
+    entries = raw.pop("label")
     settings = Settings(
         model=Model(**raw.pop("model")),
         input=Input(**raw.pop("input")),
-        labels=tuple(entry["name"] for entry in raw.pop("label")),
+        labels=tuple(entry["name"] for entry in entries),
+        boxed=tuple(entry["name"] for entry in entries if entry.get("boxes")),
+        scene_share=tuple(float(entry.get("scene", 0.5)) for entry in entries),
         sampling=Sampling(**raw.pop("sampling")),
         augment=Augment(**raw.pop("augment")),
+        bank=Bank(**raw.pop("bank")),
         stages={name: Stage(**table) for name, table in raw.pop("stage").items()},
+        boxes=Boxes(**raw.pop("boxes")),
         optimizer=Optimizer(**raw.pop("optimizer")),
         scene=Scene(**raw.pop("scene")),
         run=Run(**raw.pop("run")),

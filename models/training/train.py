@@ -10,34 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
 
 import metrics
-from data import UNKNOWN, Picture, Store, letterbox
+from bank import Bank, Clean
+from data import UNKNOWN, Picture
 from loss import heatmap_loss
-from model import MEAN, SCALE, HeatmapNet, summary
-from samples import Sampler
+from model import HeatmapNet, summary
 from settings import Settings, Stage
-
-
-class Epoch(Dataset):
-    """Sample `i` of epoch `e` is a function of (seed, e, i) alone, whichever worker makes it."""
-
-    def __init__(self, sampler: Sampler, seed: int, epoch: int, length: int) -> None:
-        self.sampler, self.seed, self.epoch, self.length = sampler, seed, epoch, length
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        sample = self.sampler.sample((self.seed, self.epoch, index))
-        fields = ("image", "target", "weight", "loose", "labels")
-        return {name: torch.from_numpy(np.ascontiguousarray(getattr(sample, name))) for name in fields}
-
-
-def planes(frames: torch.Tensor) -> torch.Tensor:
-    """u8 [B, H, W, 3] -> float [B, 3, H, W] laid out channels last."""
-    return frames.permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)
 
 
 class Average:
@@ -85,92 +64,112 @@ def set_rate(optimizer: torch.optim.Optimizer, step: int, steps: int, warmup: in
 
 
 class Answers(NamedTuple):
-    """Of N letterboxed pictures: image logits [N, K] and cell logits [N, K, rows, columns] of the heat map, pooled features."""
+    """Of N letterboxed pictures: image logits [N, K], cell logits [N, K, rows, columns], pooled features, distances to edges."""
 
     image: np.ndarray
     heat: np.ndarray
     pooled: np.ndarray
+    edges: np.ndarray
 
 
 @torch.no_grad()
-def predict(net: HeatmapNet, pictures: list[Picture], store: Store, settings: Settings) -> Answers:
+def predict(net: HeatmapNet, pictures: list[Picture], clean: Clean) -> Answers:
     net.eval()
-    size = settings.input
-    images, cells, pooled = [], [], []
+    images, cells, pooled, edges = [], [], [], []
     for start in range(0, len(pictures), 32):
-        frames = [letterbox(store[p.index], size.width, size.height, size.pad) for p in pictures[start : start + 32]]
-        kept = net.backbone((planes(torch.from_numpy(np.stack(frames))) - MEAN) / SCALE)
-        heat, image = net.head(kept)
+        kept = net.rest(*clean.batch(pictures[start : start + 32]), clean.settings.bank.frozen_blocks)
+        heat, image, edge = net.head(kept)
         pooled.append(summary(kept).numpy())
         images.append(image.numpy())
         cells.append(heat.numpy())
-    return Answers(np.concatenate(images), np.concatenate(cells), np.concatenate(pooled))
+        edges.append(edge.numpy())
+    return Answers(np.concatenate(images), np.concatenate(cells), np.concatenate(pooled), np.concatenate(edges))
 
 
 def truths(pictures: list[Picture], labels: tuple[str, ...]) -> np.ndarray:
     return np.array([[p.labels.get(name, UNKNOWN) for name in labels] for p in pictures])
 
 
+@torch.no_grad()
+def of_bank(net: HeatmapNet, bank: Bank, rows: np.ndarray, blocks: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pooled features and labels of samples of the bank."""
+    net.eval()
+    pooled, labels = [], []
+    for part in np.array_split(np.sort(rows), max(1, len(rows) // 32)):
+        batch = bank.batch(part)
+        pooled.append(summary(net.rest(batch["c8"], batch["deep"], blocks)).numpy())
+        labels.append(batch["labels"].numpy())
+    return np.concatenate(pooled), np.concatenate(labels)
+
+
+SAVE_EVERY = 60
+"""Steps between checkpoints: a minute or two on a busy machine."""
+
+
 def run_stage(
     name: str,
     settings: Settings,
     net: HeatmapNet,
-    sampler: Sampler,
+    bank: Bank,
+    rows: np.ndarray,
     val: list[Picture],
-    store: Store,
+    clean: Clean,
     work: Path,
 ) -> HeatmapNet:
-    """Train, and give the averaged weights of the last epoch. The val split is only looked at, never chosen by."""
-    stage, seed = settings.stages[name], settings.run.seed
+    """Train on these rows of the bank, and give the averaged weights. The val split is only looked at, never chosen by."""
+    stage, seed, blocks = settings.stages[name], settings.run.seed, settings.bank.frozen_blocks
     net.to(memory_format=torch.channels_last)
-    net.freeze(stage.frozen_blocks)
+    net.freeze(blocks if stage.backbone_rate else len(net.blocks))
     optimizer = optimizer_for(net, stage, settings.optimizer.weight_decay)
     average = Average(net, settings.optimizer.ema)
-    steps_per_epoch = stage.epoch_pictures // stage.batch
-    steps = steps_per_epoch * stage.epochs
+    steps = int(stage.passes * len(rows)) // stage.batch
     path = work / f"checkpoint-{name}.pt"
     first = 0
     if path.exists():
         saved = torch.load(path, weights_only=True)
         net.load_state_dict(saved["net"])
         average.net.load_state_dict(saved["average"])
-        average.steps = saved["steps"]
-        first = saved["epoch"]
-        if first < stage.epochs:
+        average.steps, first = saved["average_steps"], saved["step"]
+        if first < steps:
             optimizer.load_state_dict(saved["optimizer"])
-    truth = truths(val, settings.labels)
-    for epoch in range(first, stage.epochs):
-        torch.manual_seed(seed + epoch)
-        began, sums = time.monotonic(), {}
-        tag = list(settings.stages).index(name) * 1000 + epoch
-        epoch_data = Epoch(sampler, seed, tag, steps_per_epoch * stage.batch)
-        workers = settings.run.workers
-        loader = DataLoader(epoch_data, stage.batch, num_workers=workers, prefetch_factor=3 if workers else None)
+    passes = int(np.ceil(stage.passes)) + 1
+    order = np.concatenate([np.random.default_rng((seed, turn)).permutation(rows) for turn in range(passes)])
+    torch.manual_seed(seed + first)
+    began, sums, seen = time.monotonic(), {}, 0
+    for step in range(first, steps):
         net.train()
-        for number, batch in enumerate(loader):
-            set_rate(optimizer, epoch * steps_per_epoch + number, steps, settings.optimizer.warmup_steps)
-            heat, image = net(planes(batch["image"]))
-            loss, parts = heatmap_loss(heat, image, batch)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_([p for p in net.parameters() if p.requires_grad], 5.0)
-            optimizer.step()
-            average.update(net)
-            for part, value in parts.items():
-                sums[part] = sums.get(part, 0.0) + value / steps_per_epoch
-        saved = {
-            "net": net.state_dict(),
-            "average": average.net.state_dict(),
-            "steps": average.steps,
-            "optimizer": optimizer.state_dict(),
-            "epoch": epoch + 1,
-        }
-        torch.save(saved, path.with_suffix(".tmp"))
-        path.with_suffix(".tmp").rename(path)
-        line = " ".join(f"{part} {value:.3f}" for part, value in sums.items())
-        if val and (epoch % 2 or epoch + 1 == stage.epochs):
-            logits = predict(average.net, val, store, settings).image
-            areas = (f"{label} {metrics.auc(logits[:, k], truth[:, k]):.4f}" for k, label in enumerate(settings.labels))
-            line += " | val auc " + " ".join(areas)
-        print(f"{name} {epoch + 1}/{stage.epochs} {time.monotonic() - began:.0f} s | {line}", flush=True)
+        batch = bank.batch(order[step * stage.batch : (step + 1) * stage.batch])
+        set_rate(optimizer, step, steps, settings.optimizer.warmup_steps)
+        with torch.set_grad_enabled(stage.backbone_rate > 0):
+            kept = net.rest(batch["c8"], batch["deep"], blocks)
+        loss, parts = heatmap_loss(*net.head(kept), batch)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([p for p in net.parameters() if p.requires_grad], 5.0)
+        optimizer.step()
+        average.update(net)
+        seen += 1
+        for part, value in parts.items():
+            sums[part] = sums.get(part, 0.0) + value
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
+            save(path, net, average, optimizer, step + 1)
+            line = " ".join(f"{part} {value / seen:.3f}" for part, value in sums.items())
+            print(f"{name} {step + 1}/{steps} {time.monotonic() - began:.0f} s | {line}", flush=True)
+            sums, seen = {}, 0
+    if val and first < steps:
+        truth, logits = truths(val, settings.labels), predict(average.net, val, clean).image
+        areas = (f"{label} {metrics.auc(logits[:, k], truth[:, k]):.4f}" for k, label in enumerate(settings.labels))
+        print(f"{name} val auc " + " ".join(areas), flush=True)
     return average.net
+
+
+def save(path: Path, net: HeatmapNet, average: Average, optimizer: torch.optim.Optimizer, step: int) -> None:
+    saved = {
+        "net": net.state_dict(),
+        "average": average.net.state_dict(),
+        "average_steps": average.steps,
+        "optimizer": optimizer.state_dict(),
+        "step": step,
+    }
+    torch.save(saved, path.with_suffix(".tmp"))
+    path.with_suffix(".tmp").rename(path)

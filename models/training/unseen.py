@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import candidates
 import data
 import metrics
 import scene
@@ -34,10 +35,10 @@ def main() -> None:
     pictures = data.read_pictures(args.data)
     store = data.open_store(args.data, pictures, args.work)
     pictures = [p for p in pictures if any(p.labels.get(n, data.UNKNOWN) != data.UNKNOWN for n in settings.labels)]
-    cache = args.work / "frozen-features.npy"
+    cache = args.work / f"frozen-{settings.model.backbone}-{settings.input.width}x{settings.input.height}-known.npy"
     if not cache.exists():
         net = HeatmapNet(settings.model.backbone, len(settings.labels), pretrained=True)
-        np.save(cache, train.predict(net, pictures, store, settings).pooled)
+        np.save(cache, candidates.frozen(net, pictures, store, settings))
     pooled, truth = np.load(cache), train.truths(pictures, settings.labels)
     learn = np.array([p.split == "train" for p in pictures])
     for name in dict.fromkeys([p.source for p in pictures] + [p.group for p in pictures]):
