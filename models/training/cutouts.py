@@ -79,7 +79,7 @@ def gather(pictures: list[Picture], store: Store, work: Path | None) -> dict[str
     """Of all pictures given, whichever of them are later learnt from."""
     path = work / f"cutouts-{len(pictures)}.npy" if work else None
     if path and path.exists():
-        return {k: [c for c in v if c.source!=MOSAICS or c.alpha.mean()>127] for k,v in np.load(path, allow_pickle=True).item().items()}
+        return np.load(path, allow_pickle=True).item()
     made: dict[str, list[Cutout]] = {label: [] for label in LABELS}
     for picture in pictures:
         for label in LABELS:

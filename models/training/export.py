@@ -119,7 +119,7 @@ def ship(
     scores = calibrate.fit_scores(answers.image, answers.pooled, truth, groups, linear, settings.scene_share)
     image = scores.image(answers.image, answers.pooled)
     thresholds = {
-        label: metrics.alarm_threshold(image[:, k], truth[:, k]) for k, label in enumerate(settings.labels)
+        label: metrics.alarm_threshold(image[:, k], truth[:, k], alarms=settings.alarms[k]) for k, label in enumerate(settings.labels)
     }
     float_content = onnx_graph.build(net, scores, settings)
     rows_few = list(range(0, len(val), max(1, len(val) // 24)))

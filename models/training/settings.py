@@ -119,6 +119,7 @@ class Settings:
     labels: tuple[str, ...]
     boxed: tuple[str, ...]
     scene_share: tuple[float, ...]
+    alarms: tuple[float, ...]
     sampling: Sampling
     augment: Augment
     bank: Bank
@@ -138,6 +139,7 @@ def load(path: Path = HERE / "config.toml") -> Settings:
         labels=tuple(entry["name"] for entry in entries),
         boxed=tuple(entry["name"] for entry in entries if entry.get("boxes")),
         scene_share=tuple(float(entry.get("scene", 0.5)) for entry in entries),
+        alarms=tuple(float(entry.get("alarms", 0.01)) for entry in entries),
         sampling=Sampling(**raw.pop("sampling")),
         augment=Augment(**raw.pop("augment")),
         bank=Bank(**raw.pop("bank")),
