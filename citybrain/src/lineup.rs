@@ -4,7 +4,6 @@ use crate::zoo;
 use citybrain_ingest_config::resolved::Model;
 use citybrain_models::Manifest;
 use citybrain_models::manifest::Purpose;
-use std::path::PathBuf;
 
 /// The shipped models as a city uses them that names none: every detector in its turn.
 ///
@@ -24,6 +23,7 @@ pub fn shipped() -> anyhow::Result<Vec<Model>> {
 #[allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
     #[test]
     fn a_city_that_names_no_model_gets_the_shipped_detectors_and_no_others() {
