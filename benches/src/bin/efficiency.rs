@@ -14,6 +14,7 @@ use citybrain_benches::city::{city, nowhere};
 use citybrain_benches::farm_process::{FarmProcess, serve_if_asked};
 use citybrain_benches::figure::{Bar, Figure, median};
 use citybrain_benches::{cpu, footage};
+use citybrain_models::manifest::Purpose;
 use citybrain_models::{Manifest, Runtime, SessionOptions};
 use citybrain_pipeline::camera_board::CameraBoard;
 use citybrain_pipeline::capture::CaptureMetrics;
@@ -71,7 +72,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The shipped model; the environment may name another folder.
+/// The first shipped detector; the environment may name another folder.
 fn model_folder() -> anyhow::Result<PathBuf> {
     if let Some(folder) = std::env::var_os("CITYBRAIN_BENCH_MODEL") {
         return Ok(folder.into());
@@ -81,7 +82,12 @@ fn model_folder() -> anyhow::Result<PathBuf> {
     let mut models: Vec<PathBuf> =
         folders.flatten().map(|entry| entry.path()).filter(|path| path.join("model.toml").exists()).collect();
     models.sort();
-    models.into_iter().next().with_context(|| format!("no models in {}", zoo.display()))
+    for model in models {
+        if Manifest::read(&model)?.purpose == Purpose::Detector {
+            return Ok(model);
+        }
+    }
+    bail!("no detector in {}", zoo.display())
 }
 
 /// Rounds of one figure.
