@@ -19,7 +19,9 @@ fn every_scripted_event_becomes_exactly_one_case_in_time_and_quiet_cameras_none(
     assert!(shown.status.success(), "{words}\n{}\n{log}", String::from_utf8_lossy(&shown.stderr));
 
     let rows: Vec<Value> = serde_json::from_slice(&std::fs::read(&rows).unwrap()).unwrap();
-    assert!(rows.iter().filter(|row| row["kind"] == "fire").count() >= 2, "{words}");
+    for (kind, least) in [("fire", 3), ("waterlogging", 1), ("littering", 1), ("illegal_construction", 1)] {
+        assert!(rows.iter().filter(|row| row["kind"] == kind).count() >= least, "no {kind}:\n{words}");
+    }
     for row in &rows {
         assert_eq!(row["ok"], true, "{row}");
         assert!(row["delay_s"].as_f64().unwrap() <= row["deadline_s"].as_f64().unwrap(), "{row}");
