@@ -36,15 +36,15 @@ impl Outcome {
 pub async fn watch(stage: &mut Stage, until_judged: bool) -> anyhow::Result<Outcome> {
     let events = stage.events();
     let last = events.iter().map(|event| event.visible_at).max().unwrap_or_else(|| SystemClock.now());
-    let last_deadline = events.iter().map(|e| e.visible_at.plus(e.deadline)).max().unwrap_or(last);
     let mut screen = screen::Screen::new(&events);
     loop {
         let outcome = look(stage).await?;
         let now = SystemClock.now();
         screen.show(&outcome, now);
         stage.still_plays()?;
-        let judged = outcome.rows.iter().all(|row| row.ok) && now >= last.plus(SETTLE);
-        if until_judged && (judged || now >= last_deadline.plus(GIVE_UP)) {
+        let given_up = |event: &Event| now >= event.visible_at.plus(event.deadline).plus(GIVE_UP);
+        let judged = outcome.rows.iter().zip(&events).all(|(row, event)| row.ok || given_up(event));
+        if until_judged && judged && now >= last.plus(SETTLE) {
             screen.end();
             return Ok(outcome);
         }
