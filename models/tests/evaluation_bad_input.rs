@@ -139,7 +139,7 @@ fn a_model_that_gives_nan_is_refused_before_a_picture_is_read() {
     let options = options(folder.path(), fixtures().join("broken/nan-output"));
     let error = eval::run(&options, &runtime(), &mut |_| {}).unwrap_err();
     assert!(matches!(error, EvalError::Load(_)), "{error}");
-    assert!(error.to_string().contains("is no probability"), "{error}");
+    assert!(error.to_string().contains("'image_score' holds NaN"), "{error}");
 }
 
 #[test]
