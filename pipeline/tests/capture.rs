@@ -86,7 +86,8 @@ async fn a_file_is_played_at_its_own_pace_and_ends() {
         media::write_file(&path, 20, &rest);
         let began = Instant::now();
         let rig = Rig::with(file_stream(&path));
-        rig.expect_pictures(2, SIZE).await;
+        // The newest wins: on a busy machine the last of the four keyframes may be the only one found in the slot.
+        rig.expect_pictures(1, SIZE).await;
         rig.until("cam", |state| *state == CameraState::Ended).await;
         assert!(
             began.elapsed() > Duration::from_millis(1_500),
