@@ -14,7 +14,7 @@ pub enum Pattern {
 }
 
 /// How long [`Pattern::Alternate`] shows a colour.
-pub const ALTERNATES_EVERY: Duration = Duration::from_secs(8);
+pub const ALTERNATES_EVERY: Duration = Duration::from_secs(4);
 
 /// Why a text is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,6 +2,7 @@
 
 use super::gst::SharedIntake;
 use super::intake::{Channel, Intake, Moments};
+use super::pace;
 use crate::keyframe::Framing;
 use crate::picture::{Codec, Yuv420};
 use citybrain_types::Duration;
@@ -66,41 +67,51 @@ impl Branches {
         let (parser, caps) = parser(codec)?;
         let intake = Arc::clone(&self.intake);
         let mut known: Option<gst::Caps> = None;
-        // Files are played at their own pace; what is live is taken as it comes.
-        let sink = sink(caps, !self.is_live, move |sink, sample| {
+        let is_live = self.is_live;
+        let sink = sink(caps, move |sink, sample| {
             with(&intake, |intake| {
                 if sample.caps() != known.as_deref() {
                     known = sample.caps_owned();
                     intake.media(codec, known.as_ref().and_then(size));
                 }
                 let Some(map) = sample.buffer().and_then(|buffer| buffer.map_readable().ok()) else { return };
-                let moments = moments(sink, sample, intake);
+                let moments = moments(is_live, sink, sample, intake);
                 intake.access_unit(Framing::AnnexB, &map, moments);
             });
         })?;
+        self.keep_pace(&parser, "src")?;
         Ok(vec![parser, sink])
     }
 
     fn raw(&self) -> Result<Vec<gst::Element>, gst::glib::BoolError> {
-        // Paces files before frames are dropped: a rate limit in front of a synchronised sink would let the file
-        // rush by between two frames.
-        let pace = gst::ElementFactory::make("clocksync").property("sync", !self.is_live).build()?;
         let convert = gst::ElementFactory::make("videoconvert").build()?;
+        // Before frames are dropped: behind the rate limit the file would rush by between two frames.
+        self.keep_pace(&convert, "sink")?;
         limit_rate(&convert, self.channel.clone())?;
         let intake = Arc::clone(&self.intake);
+        let is_live = self.is_live;
         let mut known: Option<gst::Caps> = None;
-        let sink = sink("video/x-raw,format=I420", false, move |sink, sample| {
+        let sink = sink("video/x-raw,format=I420", move |sink, sample| {
             with(&intake, |intake| {
                 if sample.caps() != known.as_deref() {
                     known = sample.caps_owned();
                     intake.raw_media("raw", known.as_ref().and_then(size).unwrap_or_default());
                 }
                 if let Some(yuv) = yuv420(sample) {
-                    intake.raw(yuv, moments(sink, sample, intake));
+                    intake.raw(yuv, moments(is_live, sink, sample, intake));
                 }
             });
         })?;
-        Ok(vec![pace, convert, sink])
+        Ok(vec![convert, sink])
+    }
+
+    /// Files are played at their own pace; what is live is taken as it comes.
+    fn keep_pace(&self, element: &gst::Element, pad: &str) -> Result<(), gst::glib::BoolError> {
+        if !self.is_live {
+            let pad = element.static_pad(pad).ok_or_else(|| gst::glib::bool_error!("no {pad} pad"))?;
+            pace::keep(&pad);
+        }
+        Ok(())
     }
 }
 
@@ -147,7 +158,6 @@ pub(super) fn chain(
 
 fn sink(
     caps: &str,
-    sync: bool,
     mut take: impl FnMut(&AppSink, &gst::Sample) + Send + 'static,
 ) -> Result<gst::Element, gst::glib::BoolError> {
     use std::str::FromStr;
@@ -160,7 +170,7 @@ fn sink(
         .build();
     let sink = AppSink::builder()
         .caps(&gst::Caps::from_str(caps)?)
-        .sync(sync)
+        .sync(false)
         .max_buffers(SINK_BUFFERS)
         .drop(true)
         .callbacks(callbacks)
@@ -194,9 +204,9 @@ fn size(caps: &gst::Caps) -> Option<(u32, u32)> {
     Some((side("width")?, side("height")?))
 }
 
-/// A buffer's timestamp is when it arrived (live sources) or is due (files), in the pipeline's running time; the
-/// distance to the present running time is how long ago that was.
-fn moments(sink: &AppSink, sample: &gst::Sample, intake: &Intake) -> Moments {
+/// The timestamp of a live source's buffer is when it arrived, in the pipeline's running time; the distance to the
+/// present running time is how long ago that was. What is played is captured when it is due, which is now.
+fn moments(is_live: bool, sink: &AppSink, sample: &gst::Sample, intake: &Intake) -> Moments {
     let received_at = intake.channel().clock.now();
     let delay = || {
         let pts = sample.buffer()?.pts()?;
@@ -204,7 +214,8 @@ fn moments(sink: &AppSink, sample: &gst::Sample, intake: &Intake) -> Moments {
         let delay = sink.current_running_time()?.checked_sub(segment.to_running_time(pts)?)?;
         Some(Duration::from_nanos(delay.nseconds())).filter(|delay| *delay <= LONGEST_DELAY)
     };
-    Moments { captured_at: received_at.minus(delay().unwrap_or_default()), received_at }
+    let delay = if is_live { delay().unwrap_or_default() } else { Duration::ZERO };
+    Moments { captured_at: received_at.minus(delay), received_at }
 }
 
 /// Copies an I420 sample into packed planes; `None` when the sample is not what its caps say.

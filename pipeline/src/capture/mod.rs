@@ -13,6 +13,7 @@ mod gst;
 mod gst_branch;
 mod intake;
 pub mod media_clock;
+mod pace;
 mod pulse;
 mod rtsp;
 pub mod supervisor;
