@@ -247,12 +247,23 @@ async fn no_answer_is_ever_attached_to_another_camera_or_moment() {
     for camera in &cameras {
         let frames = rig.analysed(&camera.id);
         assert!(frames.len() as u64 >= run_for / 5, "{} was looked at {} times", camera.id, frames.len());
+        let connected_once =
+            rig.states(&camera.id).iter().filter(|state| **state == CameraState::Live).count() == 1;
+        let mut turns = Turns::default();
         for frame in &frames {
             let at = frame.captured_at.since(rig.street.started_at());
-            let Some(colours) = colours_of(camera.pattern, at) else { continue };
+            let [now, before] = [at, at + ALTERNATES_EVERY].map(|at| camera.pattern.colour(at).unwrap());
             let shown = &frame.detections;
-            let is_own = colours.iter().any(|colour| shows(frame, *colour));
-            assert!(is_own, "{} shows {shown:?} at {at:?}, not {colours:?}", camera.id);
+            let (is_now, is_before) = (shows(frame, now), shows(frame, before));
+            assert!(
+                is_now || is_before,
+                "{} shows {shown:?} at {at:?}, not {now:?} or {before:?}",
+                camera.id
+            );
+            if now != before && connected_once {
+                let told = turns.tell(at, is_now);
+                assert!(told.is_ok(), "{} shows {before:?} at {at:?}, not {now:?}: {told:?}", camera.id);
+            }
             checked += 1;
         }
     }
@@ -261,16 +272,43 @@ async fn no_answer_is_ever_attached_to_another_camera_or_moment() {
     rig.end().await;
 }
 
-/// A picture's moment comes from the soonest arrival so far, and while thirty encoders start on two busy cores even the
-/// soonest is late: until then a picture is held against its camera only.
-const MOMENTS_SETTLE: Duration = Duration::from_secs(15);
+/// What the turns of a camera's colour say of the moments that its pictures are given.
+///
+/// A picture is dated too late by how late the soonest arrival of the last minute was, which is little, unless the machine was too
+/// busy to serve the street since it began. However much it is, it can only shrink within that minute: who once saw a new
+/// colour half a second after its turn never again sees the old one later than that.
+#[derive(Default)]
+struct Turns {
+    seen: Vec<(Duration, Duration)>,
+}
 
-/// The colours that a picture taken then may show; `None` near a change.
-fn colours_of(pattern: Pattern, at: Duration) -> Option<Vec<[u8; 3]>> {
-    if at < MOMENTS_SETTLE {
-        return Some([at, at + ALTERNATES_EVERY].into_iter().filter_map(|at| pattern.colour(at)).collect());
+impl Turns {
+    const MEMORY: Duration = Duration::from_secs(55);
+
+    /// Whether a picture taken `at` may show what it shows: the colour of its moment, or the one before.
+    fn tell(&mut self, at: Duration, shows_new: bool) -> Result<(), String> {
+        let since_turn = Duration::from_nanos((at.as_nanos() % ALTERNATES_EVERY.as_nanos()) as u64);
+        if shows_new {
+            self.seen.push((at, since_turn));
+            return Ok(());
+        }
+        let recent = self.seen.iter().filter(|(seen, _)| at.saturating_sub(*seen) < Self::MEMORY);
+        match recent.min_by_key(|(_, since_turn)| *since_turn) {
+            Some((seen, soonest)) if *soonest <= since_turn => Err(format!(
+                "{since_turn:?} after the turn, and at {seen:?} the new one was there after {soonest:?}"
+            )),
+            _ => Ok(()),
+        }
     }
-    let margin = Duration::from_secs(1);
-    let colours = [at.saturating_sub(margin), at, at + margin].map(|at| pattern.colour(at));
-    (colours[0] == colours[1] && colours[1] == colours[2]).then_some(vec![colours[1]?])
+}
+
+#[test]
+fn an_old_colour_after_a_new_one_is_seen_by_the_colour_test_itself() {
+    let ms = Duration::from_millis;
+    let mut turns = Turns::default();
+    assert!(turns.tell(ms(4_900), false).is_ok(), "nothing is known yet");
+    assert!(turns.tell(ms(8_800), true).is_ok());
+    assert!(turns.tell(ms(12_700), false).is_ok(), "sooner after the turn");
+    assert!(turns.tell(ms(16_900), false).is_err());
+    assert!(turns.tell(ms(80_900), false).is_ok(), "forgotten");
 }
