@@ -130,7 +130,7 @@ mod tests {
         assert_eq!("solid:#ff8000".parse(), Ok(Pattern::Solid([255, 128, 0])));
         assert_eq!("clock".parse(), Ok(Pattern::Clock));
         let two: Pattern = "alternate:#ff0000:#0000ff".parse().unwrap();
-        let colours = [0, 7_999, 8_000, 16_000].map(|ms| two.colour(Duration::from_millis(ms)).unwrap());
+        let colours = [0, 3_999, 4_000, 8_000].map(|ms| two.colour(Duration::from_millis(ms)).unwrap());
         assert_eq!(colours, [[255, 0, 0], [255, 0, 0], [0, 0, 255], [255, 0, 0]]);
         for bad in
             ["solid:#ff80", "solid:#gg8000", "stripes", "solid:ff8000", "solid:#+12345", "alternate:#ff0000"]
