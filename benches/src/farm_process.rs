@@ -1,17 +1,25 @@
 //! A farm of simulated cameras in a process of its own, so that serving is not counted with receiving.
 
+use crate::open_files;
 use anyhow::{Context, ensure};
+use citybrain_simulator::Codec;
 use citybrain_simulator::clip::Clip;
-use citybrain_simulator::farm::Farm;
+use citybrain_simulator::encode::{EncoderSpec, Gop};
+use citybrain_simulator::farm::{Farm, FarmSpec, film_streets};
 use citybrain_types::{CameraId, SystemClock};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 use url::Url;
 
 /// First argument of a bench that is to be the farm instead.
 const ARGUMENT: &str = "--farm";
+/// What a farm is to show, where it is no file: width, height and bit rate of streets that it films itself.
+const STREETS: &str = "streets:";
+/// Seconds of street that are filmed.
+const FILMED: Duration = Duration::from_secs(8);
 
 /// A farm process; it ends when this is dropped.
 pub struct FarmProcess {
@@ -26,10 +34,23 @@ impl FarmProcess {
     /// # Errors
     /// When the process does not start or names no cameras.
     pub fn start(clips: &[PathBuf], cameras: usize) -> anyhow::Result<Self> {
+        Self::spawn(cameras, clips)
+    }
+
+    /// Starts a farm that shows rendered streets at 25 frames a second with a keyframe every two, of this size and near
+    /// this bit rate.
+    ///
+    /// # Errors
+    /// When the process does not start or names no cameras.
+    pub fn of_streets(cameras: usize, (width, height): (u32, u32), kbps: u32) -> anyhow::Result<Self> {
+        Self::spawn(cameras, &[PathBuf::from(format!("{STREETS}{width}x{height}x{kbps}"))])
+    }
+
+    fn spawn(cameras: usize, shown: &[PathBuf]) -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg(ARGUMENT)
             .arg(cameras.to_string())
-            .args(clips)
+            .args(shown)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -63,10 +84,17 @@ pub fn serve_if_asked() -> anyhow::Result<bool> {
         return Ok(false);
     }
     let cameras = arguments.next().context("the number of cameras is missing")?.parse()?;
-    let clips: Vec<Clip> = arguments.map(|path| Clip::read(Path::new(&path))).collect::<Result<_, _>>()?;
+    open_files::allow_many()?;
+    let mut clips: Vec<Clip> = Vec::new();
+    for shown in arguments {
+        match shown.strip_prefix(STREETS) {
+            Some(numbers) => clips.extend(streets(numbers)?),
+            None => clips.push(Clip::read(Path::new(&shown))?),
+        }
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
-        let farm = Farm::start(([127, 0, 0, 1], 0).into(), cameras, &clips, Arc::new(SystemClock)).await?;
+        let farm = Farm::start(&FarmSpec::sound(cameras), &clips, Arc::new(SystemClock)).await?;
         let mut output = std::io::stdout().lock();
         for (id, address) in farm.cameras() {
             writeln!(output, "{id} {address}")?;
@@ -77,4 +105,20 @@ pub fn serve_if_asked() -> anyhow::Result<bool> {
         Ok::<_, anyhow::Error>(())
     })?;
     Ok(true)
+}
+
+/// Streets of `WIDTHxHEIGHTxKBPS`.
+fn streets(numbers: &str) -> anyhow::Result<Vec<Clip>> {
+    let numbers: Vec<u32> = numbers.split('x').map(str::parse).collect::<Result<_, _>>()?;
+    let [width, height, bitrate_kbps] = numbers[..] else { anyhow::bail!("streets need three numbers") };
+    let spec = EncoderSpec {
+        codec: Codec::H264,
+        width,
+        height,
+        fps: 25,
+        gop: Gop::Closed,
+        keyframe_interval: 50,
+        bitrate_kbps,
+    };
+    Ok(film_streets(&spec, FILMED, |_, _| {})?)
 }

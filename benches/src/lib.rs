@@ -7,3 +7,5 @@ pub mod cpu;
 pub mod farm_process;
 pub mod figure;
 pub mod footage;
+pub mod memory;
+pub mod open_files;

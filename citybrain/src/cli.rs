@@ -113,6 +113,60 @@ pub struct SimulateArgs {
     /// Write where everything is served to this file, as JSON, once it is.
     #[arg(long, value_name = "FILE")]
     pub announce: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub farm: FarmArgs,
+}
+
+/// A farm instead of a street: many cameras from four films, encoded once.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "A farm of many cameras")]
+pub struct FarmArgs {
+    /// Serve this many cameras, farm-0000 and on, each at its own place in one of four filmed streets (or in the files of
+    /// --clips).
+    #[arg(long, value_name = "N", conflicts_with = "street")]
+    pub cameras: Option<usize>,
+
+    /// Size of the picture.
+    #[arg(long, value_name = "WxH", default_value = "1280x720", value_parser = crate::farm::parse_size, requires = "cameras")]
+    pub size: (u32, u32),
+
+    /// How it is compressed: h264 or h265.
+    #[arg(long, default_value = "h264", requires = "cameras")]
+    pub codec: String,
+
+    /// Frames per second.
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=30), requires = "cameras")]
+    pub fps: u32,
+
+    /// Bit rate to aim at, in kbit/s.
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(32..=20_000), requires = "cameras")]
+    pub bitrate_kbps: u32,
+
+    /// Seconds from keyframe to keyframe.
+    #[arg(long, default_value_t = 2.0, requires = "cameras")]
+    pub keyframe_secs: f64,
+
+    /// Seconds of street that are filmed and then shown again and again.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=60), requires = "cameras")]
+    pub clip_secs: u64,
+
+    /// Give the last COUNT cameras a fault: stall (nothing after 20 s), drop (closed every 15 s), garbage, slow (20 kB/s) or
+    /// mute. Can be given several times.
+    #[arg(long = "fault", value_name = "KIND=COUNT", value_parser = crate::farm::parse_fault, requires = "cameras")]
+    pub faults: Vec<(citybrain_simulator::Fault, usize)>,
+
+    /// All keyframes at once: the worst burst that cameras can make.
+    #[arg(long, requires = "cameras")]
+    pub aligned_keyframes: bool,
+
+    /// Write a configuration of these cameras to this file, for citybrain run --config.
+    #[arg(long, value_name = "FILE", requires = "cameras")]
+    pub city: Option<PathBuf>,
+
+    /// What the cameras of that configuration look for.
+    #[arg(long, value_name = "KIND", value_delimiter = ',', default_value = "fire", requires = "cameras")]
+    pub kinds: Vec<String>,
 }
 
 /// Arguments of `citybrain demo`.

@@ -125,6 +125,7 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
     server::learn_address(&mut city, listener.local_addr()?);
     let city = Arc::new(city);
 
+    crate::open_files::allow(city.cameras.len());
     let mut registry = Registry::default();
     let house = open(&city, &mut registry).await?;
     let serving = server::Serving::start(listener, house.dispatcher.services(), Arc::new(registry));

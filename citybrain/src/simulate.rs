@@ -17,6 +17,10 @@ pub fn simulate(args: SimulateArgs) -> anyhow::Result<ExitCode> {
 
 async fn serve(args: SimulateArgs) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
+    if let Some(cameras) = args.farm.cameras {
+        crate::open_files::allow(cameras);
+        return crate::farm::serve(args, &mut signals).await;
+    }
     let script = match (&args.street, &args.clips) {
         (Some(file), _) => Street::read(file),
         (None, Some(folder)) => Street::of_clips(folder),

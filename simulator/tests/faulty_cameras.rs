@@ -9,7 +9,7 @@ mod common;
 
 use citybrain_simulator::clip::Clip;
 use citybrain_simulator::encode::{EncoderSpec, Gop};
-use citybrain_simulator::farm::Farm;
+use citybrain_simulator::farm::{Farm, FarmSpec};
 use citybrain_simulator::painter::PatternPainter;
 use citybrain_simulator::pattern::Pattern;
 use citybrain_simulator::{Codec, Fault, SimulatedStreet};
@@ -204,7 +204,7 @@ async fn a_farm_serves_many_cameras_from_one_clip_each_at_its_own_place() {
         Clip::film(&mut painter, &spec, Duration::from_secs(10)).unwrap()
     };
     let clip = tokio::task::spawn_blocking(film).await.unwrap();
-    let farm = Farm::start(([127, 0, 0, 1], 0).into(), 100, &[clip], Arc::new(SystemClock)).await.unwrap();
+    let farm = Farm::start(&FarmSpec::sound(100), &[clip], Arc::new(SystemClock)).await.unwrap();
     let urls: Vec<String> = farm.cameras().map(|(_, url)| url).collect();
     assert_eq!(urls.len(), 100);
     let mut clients: Vec<Bare> = urls.iter().map(|url| Bare::play(url)).collect();
