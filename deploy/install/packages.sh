@@ -26,6 +26,11 @@ TEST_PACKAGES=(
     "ffmpeg:makes odd streams for the tests"
 )
 
+BENCH_PACKAGES=(
+    "python3-venv:holds the programs that cameras-per-core is compared with"
+    "gstreamer1.0-tools:one of them is a GStreamer pipeline"
+)
+
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else
         command -v sudo >/dev/null || fail "packages are missing and this user is neither root nor has sudo: $*"
