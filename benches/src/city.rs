@@ -69,6 +69,7 @@ fn camera(id: CameraId, address: Url, kind: &EventKind) -> Camera {
         kinds: BTreeSet::from([kind.clone()]),
         evidence: BTreeMap::new(),
         ignore: Vec::new(),
+        view: citybrain_ingest_config::resolved::View::default(),
     }
 }
 
@@ -93,6 +94,7 @@ fn kind(kind: EventKind, labels: &[Label], look_interval: Duration) -> Kind {
             hits_needed: 2,
             looks_counted: 3,
         },
+        incident: citybrain_ingest_config::resolved::IncidentPolicy::default(),
     }
 }
 

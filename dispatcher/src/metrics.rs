@@ -1,6 +1,7 @@
 //! What the dispatcher counts and times. Every label value comes from a closed set or from the configuration.
 
 use crate::evidence::Ignored;
+use crate::incident::Held;
 use crate::intake::Refused;
 use crate::store::StoreError;
 use citybrain_types::{Case, DestinationId, EventKind};
@@ -52,6 +53,7 @@ pub struct Metrics {
     frames: Counter,
     refused: Family<Labels<1>, Counter>,
     ignored: Family<Labels<1>, Counter>,
+    held: Family<Labels<2>, Counter>,
     focus: Family<Labels<1>, Counter>,
     cases: Family<Labels<2>, Counter>,
     deliveries: Family<Labels<2>, Counter>,
@@ -84,6 +86,7 @@ impl Metrics {
             frames: Counter::default(),
             refused: Family::default(),
             ignored: Family::default(),
+            held: Family::default(),
             focus: Family::default(),
             cases: Family::default(),
             deliveries: Family::default(),
@@ -121,6 +124,11 @@ impl Metrics {
             "citybrain_detections_ignored",
             "Detections that added nothing to the evidence, by reason",
             self.ignored.clone(),
+        );
+        registry.register(
+            "citybrain_sightings_held",
+            "Sightings strong enough for a case that opened none, by kind and reason",
+            self.held.clone(),
         );
         registry.register(
             "citybrain_focus_requests",
@@ -169,6 +177,11 @@ impl Metrics {
 
     pub(crate) fn ignored(&self, reason: Ignored) {
         self.ignored.get_or_create(&[("reason", reason.name().to_owned())]).inc();
+    }
+
+    pub(crate) fn held(&self, kind: &EventKind, reason: Held) {
+        let labels = [("kind", kind.to_string()), ("reason", reason.name().to_owned())];
+        self.held.get_or_create(&labels).inc();
     }
 
     pub(crate) fn focus_asked(&self, taken: bool) {

@@ -2,9 +2,14 @@
 //!
 //! This is what the other rooms read. Nothing in here can be wrong on its own: `validate` has refused the rest.
 
+mod incident;
 mod model;
+mod view;
 
+pub use incident::IncidentPolicy;
 pub use model::{ASKED_AT_MOST_EVERY, Cascade, ExecutionProvider, Model, Precision, Turn};
+
+pub use view::{Field, Ground, View};
 
 use citybrain_types::{CameraId, DepartmentId, DestinationId, EventKind, Label, Polygon};
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +86,8 @@ pub struct Camera {
     pub evidence: BTreeMap<EventKind, EvidencePolicy>,
     /// Parts of the picture in which nothing counts.
     pub ignore: Vec<Polygon>,
+    /// What it looks at, on the map.
+    pub view: View,
 }
 
 /// Where a camera's pictures come from. `Debug` never shows credentials.
@@ -174,6 +181,8 @@ pub struct Kind {
     pub handle_within: Duration,
     /// How detections become evidence.
     pub evidence: EvidencePolicy,
+    /// How evidence becomes one incident.
+    pub incident: IncidentPolicy,
 }
 
 /// How scored detections add up. Log-odds are natural logarithms; the dispatcher turns them into fixed point.

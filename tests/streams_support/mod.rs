@@ -271,6 +271,7 @@ fn kind(name: &str) -> Kind {
             hits_needed: 2,
             looks_counted: 3,
         },
+        incident: citybrain_ingest_config::resolved::IncidentPolicy::default(),
     }
 }
 
@@ -295,5 +296,6 @@ fn of_city(
         kinds: kinds.clone(),
         evidence: BTreeMap::new(),
         ignore: Vec::new(),
+        view: citybrain_ingest_config::resolved::View::default(),
     }
 }

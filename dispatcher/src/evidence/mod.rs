@@ -4,7 +4,8 @@
 //! nat, where a look that found nothing counts against. Evidence opens at `open_at` with `hits_needed` hits among
 //! the last `looks_counted` looks, and closes below `close_at` after `hold`. Time is the frames' own, so the same
 //! frames give the same sightings, however they were batched. Where a frame has asked another model for a second
-//! opinion, the two are one look, in which the second has the last word (see `opinion`).
+//! opinion, the two are one look, in which the second has the last word (see `opinion`); only where an alarm has two
+//! steps the first alone raises it, and the second is handed on for the step in which it is confirmed or withdrawn.
 //!
 //! [`Evidence`] is the decision, without clock or I/O; [`run`] is the stage around it.
 
@@ -60,6 +61,8 @@ pub struct Sight {
     pub track: u32,
     /// Where in the picture, now.
     pub place: BoundingBox,
+    /// The box of this look; one much larger or smaller than the place does not move it.
+    pub seen: BoundingBox,
     /// Score of this look.
     pub score: Score,
     /// The frame in which it was seen first.
@@ -78,6 +81,15 @@ pub struct Sight {
     pub snapshot_lost: bool,
 }
 
+/// What one look says of a place: log-odds for its kind being there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Word {
+    /// By the model that looks in its turn.
+    pub first: MicroNats,
+    /// By the model that was asked because of it, where it was.
+    pub second: Option<MicroNats>,
+}
+
 /// What one look of one camera says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sighting {
@@ -85,6 +97,15 @@ pub enum Sighting {
     Opened(Sight),
     /// What opened before is still there.
     Seen(Sight),
+    /// What a look says of an open place whose alarm has two steps, whether it was seen there or not.
+    Weighed {
+        /// Which kind.
+        kind: EventKind,
+        /// Which place.
+        track: u32,
+        /// What was said of it.
+        word: Word,
+    },
     /// Evidence has become too weak.
     Closed {
         /// Which kind.
@@ -151,7 +172,7 @@ impl Ignored {
 pub struct Judged {
     /// What the look says.
     pub look: Look,
-    /// Kinds with a pre-alarm that may be there: worth another look soon.
+    /// Kinds with a pre-alarm that may be there, or are to be confirmed: worth another look soon.
     pub suspects: Vec<EventKind>,
     /// Detections that added nothing.
     pub ignored: Vec<Ignored>,
@@ -193,7 +214,8 @@ impl Evidence {
             let join_distance = city.dispatch.join_distance;
             let policy = |kind: &EventKind| {
                 let policy = city.evidence_policy(&camera.id, kind)?;
-                Some((kind.clone(), Policy::new(&policy, join_distance)))
+                let confirm_within = city.kinds.get(kind)?.incident.confirm_within;
+                Some((kind.clone(), Policy::new(&policy, confirm_within, join_distance)))
             };
             state.policies = camera.kinds.iter().filter_map(policy).collect();
             state.places.retain(|kind, _| state.policies.contains_key(kind));
@@ -252,7 +274,12 @@ impl CameraEvidence {
         let decided_at = opinions.iter().map(|opinion| opinion.decided_at);
         judged.look.decided_at = decided_at.fold(judged.look.decided_at, Timestamp::max);
         let found = sort_by_kind(camera, city, frame, &mut judged.ignored);
-        let mut found = overruled(found, &opinions);
+        // Where an alarm has two steps, the second opinion waits for the second.
+        let waits = |kind: &EventKind| {
+            let two_steps = self.policies.get(kind).is_some_and(|policy| policy.confirm_within.is_some());
+            two_steps && frame.looked_for.contains(kind)
+        };
+        let mut found = overruled(found, &opinions, &waits);
         let at = LookAt {
             sequence: frame.sequence,
             captured_at: frame.captured_at,
@@ -263,6 +290,7 @@ impl CameraEvidence {
             snapshot_lost: frame.snapshot_lost || opinions.iter().any(|opinion| opinion.snapshot_lost),
             whole: true,
             opinions: &opinions,
+            waiting: &[],
         };
         // A kind that was found was looked for, whatever the list says.
         let listed =
@@ -279,10 +307,11 @@ impl CameraEvidence {
             }
             // What only a second opinion speaks of was not looked for outside its part of the picture.
             let at = LookAt { whole: opinions.is_empty() || frame.looked_for.contains(kind), ..at };
+            let at = if waits(kind) { LookAt { opinions: &[], waiting: &opinions, ..at } } else { at };
             let places = self.places.entry(kind.clone()).or_default();
             judged.look.sightings.extend(places.look(kind, policy, &at, found, &mut judged.ignored));
             let pre_alarm = city.kinds.get(kind).is_some_and(|row| row.pre_alarm);
-            if pre_alarm && places.is_suspect() {
+            if pre_alarm && places.is_suspect(policy, frame.captured_at) {
                 judged.suspects.push(kind.clone());
             }
         }

@@ -22,6 +22,7 @@ fn names(judged: &Judged) -> Vec<&'static str> {
     let name = |sighting: &Sighting| match sighting {
         Sighting::Opened(_) => "opened",
         Sighting::Seen(_) => "seen",
+        Sighting::Weighed { .. } => "weighed",
         Sighting::Closed { .. } => "closed",
         Sighting::CameraLost { .. } => "lost",
         Sighting::CameraBack => "back",

@@ -33,8 +33,10 @@ pub(super) struct LookAt<'a> {
     pub(super) snapshot_lost: bool,
     /// The whole picture was looked at, and not only the parts of `opinions`.
     pub(super) whole: bool,
-    /// Second opinions on this look.
+    /// Second opinions on this look, that count in it.
     pub(super) opinions: &'a [Opinion],
+    /// Second opinions on this look, that count in the second step of an alarm.
+    pub(super) waiting: &'a [Opinion],
 }
 
 /// What a look did to a track.
@@ -54,11 +56,13 @@ pub(super) struct Track {
     evidence: MicroNats,
     updated_at: Timestamp,
     open: bool,
+    opened_at: Timestamp,
     below_since: Option<Timestamp>,
     hits: u64,
     budget: SecondBudget,
     first: Option<FirstSight>,
     score: Score,
+    seen: BoundingBox,
     snapshots: Option<Snapshots>,
     snapshot_lost: bool,
     judged_twice_at: Option<Timestamp>,
@@ -72,11 +76,13 @@ impl Track {
             evidence: MicroNats::ZERO,
             updated_at: at,
             open: false,
+            opened_at: at,
             below_since: None,
             hits: 0,
             budget: SecondBudget::default(),
             first: None,
             score: found.score,
+            seen: found.bbox,
             snapshots: None,
             snapshot_lost: false,
             judged_twice_at: None,
@@ -96,9 +102,13 @@ impl Track {
         !self.open && self.evidence.micros() == 0 && self.hits & policy.looks_mask == 0
     }
 
-    /// The last look was a hit and the evidence has not opened yet: worth looking again soon.
-    pub(super) const fn is_suspect(&self) -> bool {
-        !self.open && self.hits & 1 == 1 && self.evidence.micros() > 0
+    /// Worth looking again soon: the last look was a hit and the evidence has not opened yet, or it has, and is being
+    /// confirmed.
+    pub(super) fn is_suspect(&self, policy: &Policy, at: Timestamp) -> bool {
+        if self.open {
+            return policy.confirm_within.is_some_and(|within| at.since(self.opened_at) < within);
+        }
+        self.hits & 1 == 1 && self.evidence > MicroNats::ZERO
     }
 
     /// Whether a look says anything about this place that is to be taken in.
@@ -163,6 +173,7 @@ impl Track {
         let enough_hits = (self.hits & policy.looks_mask).count_ones() >= policy.hits_needed;
         if hit && enough_hits && self.evidence >= policy.open_at {
             self.open = true;
+            self.opened_at = at;
             self.below_since = None;
             return Turn::Opened;
         }
@@ -201,6 +212,7 @@ impl Track {
             self.place = found.bbox;
         }
         self.score = found.score;
+        self.seen = found.bbox;
         if hit || self.evidence > MicroNats::ZERO {
             let sight =
                 FirstSight { sequence: look.sequence, captured_at: look.captured_at, place: found.bbox };
@@ -226,6 +238,7 @@ impl Track {
             kind: kind.clone(),
             track: self.id,
             place: self.place,
+            seen: self.seen,
             score: self.score,
             first: self.first.unwrap_or(here),
             evidence: self.evidence,

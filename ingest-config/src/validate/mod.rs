@@ -12,6 +12,7 @@ mod route;
 mod secret;
 mod sink;
 mod site;
+mod view;
 
 pub(crate) use address::CameraAddress;
 pub(crate) use department::built_in_centre;

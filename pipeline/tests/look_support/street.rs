@@ -50,6 +50,7 @@ pub fn kind(name: &str, labels: &[&str], look_interval: Duration) -> Kind {
             hits_needed: 2,
             looks_counted: 3,
         },
+        incident: citybrain_ingest_config::resolved::IncidentPolicy::default(),
     }
 }
 
@@ -108,6 +109,7 @@ fn camera(name: &str, kinds: &BTreeSet<EventKind>) -> Camera {
         kinds: kinds.clone(),
         evidence: BTreeMap::new(),
         ignore: Vec::new(),
+        view: citybrain_ingest_config::resolved::View::default(),
     }
 }
 

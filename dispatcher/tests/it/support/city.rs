@@ -2,7 +2,7 @@
 
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{
-    Camera, Channel, DecodeMode, Department, Destination, DispatchLimits, EvidencePolicy, Kind,
+    Camera, Channel, DecodeMode, Department, Destination, DispatchLimits, EvidencePolicy, IncidentPolicy, Kind,
     PipelineLimits, Route, Secret, Site, Stream, Transport,
 };
 use citybrain_types::{
@@ -52,6 +52,7 @@ fn kind(code: &str, pre_alarm: bool) -> Kind {
         pre_alarm,
         handle_within: Duration::from_secs(900),
         evidence: policy(),
+        incident: IncidentPolicy::default(),
     }
 }
 
@@ -71,6 +72,7 @@ fn camera(name: &str) -> Camera {
         kinds: BTreeSet::from([fire(), EventKind::new("littering")]),
         evidence: BTreeMap::new(),
         ignore: vec![],
+        view: citybrain_ingest_config::resolved::View::default(),
     }
 }
 
