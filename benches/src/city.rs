@@ -69,6 +69,7 @@ fn camera(id: CameraId, address: Url, kind: &EventKind) -> Camera {
         kinds: BTreeSet::from([kind.clone()]),
         evidence: BTreeMap::new(),
         ignore: Vec::new(),
+        zones: Vec::new(),
         view: citybrain_ingest_config::resolved::View::default(),
     }
 }

@@ -109,6 +109,7 @@ fn camera(id: CameraId, address: CameraAddress, kinds: BTreeSet<EventKind>) -> C
         kinds,
         evidence: BTreeMap::new(),
         ignore: Vec::new(),
+        zones: Vec::new(),
         view: crate::resolved::View::default(),
         id,
     }

@@ -5,11 +5,13 @@
 mod incident;
 mod model;
 mod view;
+mod zone;
 
 pub use incident::IncidentPolicy;
 pub use model::{ASKED_AT_MOST_EVERY, Cascade, ExecutionProvider, Model, Precision, Turn};
 
 pub use view::{Field, Ground, View};
+pub use zone::{Hours, Zone};
 
 use citybrain_types::{CameraId, DepartmentId, DestinationId, EventKind, Label, Polygon};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +88,8 @@ pub struct Camera {
     pub evidence: BTreeMap<EventKind, EvidencePolicy>,
     /// Parts of the picture in which nothing counts.
     pub ignore: Vec<Polygon>,
+    /// Parts of the picture with rules of their own.
+    pub zones: Vec<Zone>,
     /// What it looks at, on the map.
     pub view: View,
 }

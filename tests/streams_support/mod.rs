@@ -296,6 +296,7 @@ fn of_city(
         kinds: kinds.clone(),
         evidence: BTreeMap::new(),
         ignore: Vec::new(),
+        zones: Vec::new(),
         view: citybrain_ingest_config::resolved::View::default(),
     }
 }

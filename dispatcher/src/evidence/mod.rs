@@ -16,6 +16,7 @@ mod places;
 mod policy;
 mod stage;
 mod track;
+mod zones;
 
 #[cfg(test)]
 mod opinion_tests;
@@ -29,7 +30,6 @@ pub use stage::Focus;
 pub(crate) use stage::{EvidenceStage, run};
 
 use citybrain_ingest_config::City;
-use citybrain_ingest_config::resolved::Camera;
 use citybrain_types::{
     BoundingBox, CameraId, EventKind, FrameDetections, FrameOutcome, Score, Snapshots, Timestamp,
 };
@@ -39,7 +39,8 @@ use places::Places;
 use policy::Policy;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use track::{Found, LookAt};
+use track::LookAt;
+use zones::{Calendar, Rules};
 
 /// The frame in which something was seen first.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -150,6 +151,10 @@ pub enum Ignored {
     NotWatched,
     /// It lies in a part of the picture in which nothing counts.
     Masked,
+    /// The kind has zones, and it lies in none of them, or in none that is in force now.
+    OutsideZones,
+    /// It is smaller than what counts in its zone.
+    TooSmall,
     /// So many places of this kind are followed in this picture already that a weaker one had to make room.
     TracksFull,
 }
@@ -162,6 +167,8 @@ impl Ignored {
             Self::UnknownKind => "unknown_kind",
             Self::NotWatched => "not_watched",
             Self::Masked => "masked",
+            Self::OutsideZones => "outside_zones",
+            Self::TooSmall => "too_small",
             Self::TracksFull => "tracks_full",
         }
     }
@@ -182,6 +189,7 @@ pub struct Judged {
 #[derive(Debug)]
 pub struct Evidence {
     city: Arc<City>,
+    calendar: Calendar,
     cameras: HashMap<CameraId, CameraEvidence>,
 }
 
@@ -201,7 +209,8 @@ impl Evidence {
         let lost =
             |camera| (camera, CameraEvidence { health: Health::faulty(), ..CameraEvidence::default() });
         let cameras = faulty.into_iter().map(lost).collect();
-        let mut evidence = Self { city: Arc::clone(&city), cameras };
+        let calendar = Calendar::of(&city.site.time_zone);
+        let mut evidence = Self { city: Arc::clone(&city), calendar, cameras };
         evidence.reload(city);
         evidence
     }
@@ -221,6 +230,7 @@ impl Evidence {
             state.places.retain(|kind, _| state.policies.contains_key(kind));
             state.health.forget_models();
         }
+        self.calendar = Calendar::of(&city.site.time_zone);
         self.city = city;
     }
 
@@ -237,8 +247,9 @@ impl Evidence {
         let mut judged = Judged { look, suspects: Vec::new(), ignored: Vec::new() };
         let camera = self.city.cameras.get(&frame.camera);
         let Some((camera, state)) = camera.zip(self.cameras.get_mut(&frame.camera)) else { return judged };
+        let rules = Rules { camera, city: &self.city, calendar: &self.calendar };
         if frame.asked.is_some() {
-            state.lay_by(camera, &self.city, frame, &mut judged.ignored);
+            state.lay_by(&rules, frame, &mut judged.ignored);
             return judged;
         }
         let fault_after = self.city.dispatch.camera_fault_after;
@@ -250,7 +261,7 @@ impl Evidence {
             HealthTurn::Back => judged.look.sightings.push(Sighting::CameraBack),
         }
         if frame.outcome == FrameOutcome::Analysed {
-            state.judge_analysed(camera, &self.city, frame, &mut judged);
+            state.judge_analysed(&rules, frame, &mut judged);
         }
         judged
     }
@@ -259,21 +270,21 @@ impl Evidence {
 impl CameraEvidence {
     /// Keeps an answer for the frame that asked for it. It says nothing of the camera's health: a model that is asked
     /// now and then, and fails, leaves the camera seen.
-    fn lay_by(&mut self, camera: &Camera, city: &City, frame: &FrameDetections, ignored: &mut Vec<Ignored>) {
+    fn lay_by(&mut self, rules: &Rules<'_>, frame: &FrameDetections, ignored: &mut Vec<Ignored>) {
         if frame.outcome != FrameOutcome::Analysed {
             return;
         }
-        let found = sort_by_kind(camera, city, frame, ignored);
+        let found = rules.sort_by_kind(frame, ignored);
         if let Some(opinion) = Opinion::of(frame, found) {
             self.laid_by.put(opinion, frame.sequence);
         }
     }
 
-    fn judge_analysed(&mut self, camera: &Camera, city: &City, frame: &FrameDetections, judged: &mut Judged) {
+    fn judge_analysed(&mut self, rules: &Rules<'_>, frame: &FrameDetections, judged: &mut Judged) {
         let opinions = self.laid_by.take(frame.sequence);
         let decided_at = opinions.iter().map(|opinion| opinion.decided_at);
         judged.look.decided_at = decided_at.fold(judged.look.decided_at, Timestamp::max);
-        let found = sort_by_kind(camera, city, frame, &mut judged.ignored);
+        let found = rules.sort_by_kind(frame, &mut judged.ignored);
         // Where an alarm has two steps, the second opinion waits for the second.
         let waits = |kind: &EventKind| {
             let two_steps = self.policies.get(kind).is_some_and(|policy| policy.confirm_within.is_some());
@@ -310,40 +321,11 @@ impl CameraEvidence {
             let at = if waits(kind) { LookAt { opinions: &[], waiting: &opinions, ..at } } else { at };
             let places = self.places.entry(kind.clone()).or_default();
             judged.look.sightings.extend(places.look(kind, policy, &at, found, &mut judged.ignored));
-            let pre_alarm = city.kinds.get(kind).is_some_and(|row| row.pre_alarm);
+            let pre_alarm = rules.city.kinds.get(kind).is_some_and(|row| row.pre_alarm);
             if pre_alarm && places.is_suspect(policy, frame.captured_at) {
                 judged.suspects.push(kind.clone());
             }
         }
         judged.look.looked_for = looked_for;
     }
-}
-
-/// The detections that count, by kind.
-fn sort_by_kind(
-    camera: &Camera,
-    city: &City,
-    frame: &FrameDetections,
-    ignored: &mut Vec<Ignored>,
-) -> BTreeMap<EventKind, Vec<Found>> {
-    let mut by_kind: BTreeMap<EventKind, Vec<Found>> = BTreeMap::new();
-    for detection in &frame.detections {
-        let reason = if !city.kinds.contains_key(&detection.kind) {
-            Some(Ignored::UnknownKind)
-        } else if !camera.kinds.contains(&detection.kind) {
-            Some(Ignored::NotWatched)
-        } else if camera.ignore.iter().any(|mask| mask.contains(detection.bbox.center())) {
-            Some(Ignored::Masked)
-        } else {
-            None
-        };
-        match reason {
-            Some(reason) => ignored.push(reason),
-            None => by_kind
-                .entry(detection.kind.clone())
-                .or_default()
-                .push(Found { score: detection.score, bbox: detection.bbox }),
-        }
-    }
-    by_kind
 }

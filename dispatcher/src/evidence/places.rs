@@ -88,7 +88,7 @@ impl Places {
         ignored: &mut Vec<Ignored>,
     ) -> Option<usize> {
         let says = MicroNats::logit(found.score);
-        if says <= MicroNats::ZERO && found.score.get() < policy.hit_score {
+        if says <= MicroNats::ZERO && !found.is_hit(policy) {
             return None;
         }
         let track = Track::new(self.next_id, found, look.captured_at);

@@ -22,6 +22,15 @@ const SECOND_OPINION_HOLDS: Duration = Duration::from_secs(2);
 pub(super) struct Found {
     pub(super) score: Score,
     pub(super) bbox: BoundingBox,
+    /// From this score on it is a hit; what the policy says when not given.
+    pub(super) hit_score: Option<f32>,
+}
+
+impl Found {
+    /// Whether it is a hit.
+    pub(super) fn is_hit(&self, policy: &Policy) -> bool {
+        self.score.get() >= self.hit_score.unwrap_or(policy.hit_score)
+    }
 }
 
 /// The look itself.
@@ -134,7 +143,7 @@ impl Track {
     /// Takes in one look at this place.
     pub(super) fn look(&mut self, policy: &Policy, look: &LookAt<'_>, found: Option<&Found>) -> Turn {
         let lapsed = self.decay(policy, look.captured_at);
-        let hit = found.is_some_and(|found| found.score.get() >= policy.hit_score);
+        let hit = found.is_some_and(|found| found.is_hit(policy));
         self.hits = (self.hits << 1) | u64::from(hit);
         let says = found.map_or(policy.nothing_found, |found| MicroNats::logit(found.score));
         let says = self.budget.allow(says, look.captured_at);
@@ -218,7 +227,7 @@ impl Track {
                 FirstSight { sequence: look.sequence, captured_at: look.captured_at, place: found.bbox };
             self.first.get_or_insert(sight);
         }
-        if found.score.get() >= policy.hit_score {
+        if found.is_hit(policy) {
             self.snapshot_lost |= look.snapshot_lost;
             // The newest picture that shows it; kept when a later one could not be written.
             if let Some(snapshots) = look.snapshots {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RawEvidence, SecretText};
+use super::{RawEvidence, RawZone, SecretText};
 
 /// A camera.
 #[derive(Deserialize, JsonSchema)]
@@ -73,6 +73,11 @@ pub struct RawCamera {
     #[serde(default)]
     #[schemars(length(max = 64))]
     pub ignore: Vec<Vec<[f64; 2]>>,
+    /// Parts of the picture with rules of their own. Where a kind has zones that are not `ignore`, it counts only in
+    /// them.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub zones: Vec<RawZone>,
     /// This camera's own thresholds: a table for each kind, with the keys of `[kinds.evidence]`. What is not named
     /// follows the catalogue.
     #[serde(default)]

@@ -14,6 +14,7 @@ mod route;
 mod secret;
 mod sink;
 mod site;
+mod zone;
 
 pub use camera::{RawCamera, RawDecode, RawTransport};
 pub use department::RawDepartment;
@@ -26,6 +27,7 @@ pub use route::RawRoute;
 pub use secret::SecretText;
 pub use sink::{DEFAULT_RETRY_AFTER_SECS, RawMqtt, RawSink, RawWebhook};
 pub use site::RawSite;
+pub use zone::{RawDay, RawZone};
 
 use schemars::JsonSchema;
 

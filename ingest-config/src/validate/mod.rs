@@ -13,6 +13,7 @@ mod secret;
 mod sink;
 mod site;
 mod view;
+mod zone;
 
 pub(crate) use address::CameraAddress;
 pub(crate) use department::built_in_centre;

@@ -41,6 +41,7 @@ pub fn city(cameras: &[(&str, Stream)]) -> City {
         kinds: BTreeSet::new(),
         evidence: BTreeMap::new(),
         ignore: Vec::new(),
+        zones: Vec::new(),
         view: citybrain_ingest_config::resolved::View::default(),
     };
     City {

@@ -109,6 +109,7 @@ fn camera(name: &str, kinds: &BTreeSet<EventKind>) -> Camera {
         kinds: kinds.clone(),
         evidence: BTreeMap::new(),
         ignore: Vec::new(),
+        zones: Vec::new(),
         view: citybrain_ingest_config::resolved::View::default(),
     }
 }

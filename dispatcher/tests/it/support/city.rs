@@ -72,6 +72,7 @@ fn camera(name: &str) -> Camera {
         kinds: BTreeSet::from([fire(), EventKind::new("littering")]),
         evidence: BTreeMap::new(),
         ignore: vec![],
+        zones: Vec::new(),
         view: citybrain_ingest_config::resolved::View::default(),
     }
 }
