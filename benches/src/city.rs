@@ -36,6 +36,9 @@ pub fn city(
         departments: BTreeMap::new(),
         routes: Vec::new(),
         destinations: BTreeMap::new(),
+        sensors: Vec::new(),
+        silences: Vec::new(),
+        permits: Vec::new(),
         pipeline: limits(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,
@@ -43,6 +46,7 @@ pub fn city(
             incident_quiet_after: Duration::ZERO,
             join_distance: 0.0,
             camera_fault_after: Duration::ZERO,
+            alerts: citybrain_ingest_config::resolved::AlertLimits::default(),
         },
     }
 }

@@ -54,6 +54,7 @@ pub struct Metrics {
     refused: Family<Labels<1>, Counter>,
     ignored: Family<Labels<1>, Counter>,
     held: Family<Labels<2>, Counter>,
+    permits: Family<Labels<2>, Gauge>,
     focus: Family<Labels<1>, Counter>,
     cases: Family<Labels<2>, Counter>,
     deliveries: Family<Labels<2>, Counter>,
@@ -87,6 +88,7 @@ impl Metrics {
             refused: Family::default(),
             ignored: Family::default(),
             held: Family::default(),
+            permits: Family::default(),
             focus: Family::default(),
             cases: Family::default(),
             deliveries: Family::default(),
@@ -129,6 +131,11 @@ impl Metrics {
             "citybrain_sightings_held",
             "Sightings strong enough for a case that opened none, by kind and reason",
             self.held.clone(),
+        );
+        registry.register(
+            "citybrain_permit_entries",
+            "Entries of the permit registers, kept, refused, or unread where a register cannot be read",
+            self.permits.clone(),
         );
         registry.register(
             "citybrain_focus_requests",
@@ -182,6 +189,18 @@ impl Metrics {
     pub(crate) fn held(&self, kind: &EventKind, reason: Held) {
         let labels = [("kind", kind.to_string()), ("reason", reason.name().to_owned())];
         self.held.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn permits(&self, register: &str, kept: usize, refused: usize) {
+        for (state, count) in [("kept", kept), ("refused", refused), ("unread", 0)] {
+            let labels = [("register", register.to_owned()), ("state", state.to_owned())];
+            self.permits.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    pub(crate) fn permits_unread(&self, register: &str) {
+        let labels = [("register", register.to_owned()), ("state", "unread".to_owned())];
+        self.permits.get_or_create(&labels).set(1);
     }
 
     pub(crate) fn focus_asked(&self, taken: bool) {

@@ -2,14 +2,18 @@
 //!
 //! This is what the other rooms read. Nothing in here can be wrong on its own: `validate` has refused the rest.
 
+mod hygiene;
 mod incident;
 mod model;
+mod sensor;
 mod view;
 mod zone;
 
+pub use hygiene::{AlertLimits, PermitAddress, PermitSource, Silence};
 pub use incident::IncidentPolicy;
 pub use model::{ASKED_AT_MOST_EVERY, Cascade, ExecutionProvider, Model, Precision, Turn};
 
+pub use sensor::{Sensor, SensorFormat};
 pub use view::{Field, Ground, View};
 pub use zone::{Hours, Zone};
 
@@ -39,6 +43,12 @@ pub struct City {
     pub routes: Vec<Route>,
     /// Where deliveries go.
     pub destinations: BTreeMap<DestinationId, Destination>,
+    /// Sensors that speak over MQTT.
+    pub sensors: Vec<Sensor>,
+    /// What opens no case for a while.
+    pub silences: Vec<Silence>,
+    /// Registers of permits.
+    pub permits: Vec<PermitSource>,
     /// Budgets and limits of the pipeline.
     pub pipeline: PipelineLimits,
     /// Budgets and limits of the dispatcher.
@@ -305,4 +315,6 @@ pub struct DispatchLimits {
     pub join_distance: f32,
     /// A camera not seen for this long opens a `camera_fault` case.
     pub camera_fault_after: Duration,
+    /// How many cases may be opened.
+    pub alerts: AlertLimits,
 }

@@ -225,6 +225,9 @@ fn city(street: &SimulatedStreet, data: &Path) -> City {
         departments: BTreeMap::new(),
         routes: Vec::new(),
         destinations: BTreeMap::new(),
+        sensors: Vec::new(),
+        silences: Vec::new(),
+        permits: Vec::new(),
         pipeline: limits(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,
@@ -232,6 +235,7 @@ fn city(street: &SimulatedStreet, data: &Path) -> City {
             incident_quiet_after: Duration::from_secs(60),
             join_distance: 0.2,
             camera_fault_after: Duration::from_secs(60),
+            alerts: citybrain_ingest_config::resolved::AlertLimits::default(),
         },
     }
 }

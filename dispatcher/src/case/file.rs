@@ -185,15 +185,21 @@ fn seen(incident: &Incident, cause: &Cause) -> String {
 }
 
 fn first_reason(incident: &Incident, cause: &Cause) -> String {
-    match cause {
-        Cause::Seen(_) => match &incident.previous {
-            Some(before) => {
-                format!("camera {} saw {} again where case {before} was", incident.camera, incident.kind)
-            }
-            None => format!("camera {} saw {}", incident.camera, incident.kind),
-        },
-        Cause::CameraLost(outcome) => format!("camera {} is not seen: {}", incident.camera, outcome.name()),
+    let Incident { camera, kind, .. } = incident;
+    let mut reason = match cause {
+        Cause::Seen(_) => format!("camera {camera} saw {kind}"),
+        Cause::CameraLost(outcome) => format!("camera {camera} is not seen: {}", outcome.name()),
+    };
+    if let Some(before) = &incident.previous {
+        reason += &format!(" again where case {before} was");
     }
+    if let Some(area) = &incident.storm_of {
+        reason += &format!("; so many do in {area} that this case stands for all further ones");
+    }
+    if let Some(permit) = &incident.permit {
+        reason += &format!("; {}", permit.words());
+    }
+    reason
 }
 
 fn confirmed_reason(cause: &Cause) -> String {

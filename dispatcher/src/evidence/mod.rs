@@ -181,6 +181,8 @@ pub struct Judged {
     pub look: Look,
     /// Kinds with a pre-alarm that may be there, or are to be confirmed: worth another look soon.
     pub suspects: Vec<EventKind>,
+    /// Those of them whose alarm was given and is to be confirmed.
+    pub alarms: Vec<EventKind>,
     /// Detections that added nothing.
     pub ignored: Vec<Ignored>,
 }
@@ -244,7 +246,7 @@ impl Evidence {
             looked_for: Vec::new(),
             sightings: Vec::new(),
         };
-        let mut judged = Judged { look, suspects: Vec::new(), ignored: Vec::new() };
+        let mut judged = Judged { look, suspects: Vec::new(), alarms: Vec::new(), ignored: Vec::new() };
         let camera = self.city.cameras.get(&frame.camera);
         let Some((camera, state)) = camera.zip(self.cameras.get_mut(&frame.camera)) else { return judged };
         let rules = Rules { camera, city: &self.city, calendar: &self.calendar };
@@ -324,6 +326,9 @@ impl CameraEvidence {
             let pre_alarm = rules.city.kinds.get(kind).is_some_and(|row| row.pre_alarm);
             if pre_alarm && places.is_suspect(policy, frame.captured_at) {
                 judged.suspects.push(kind.clone());
+                if places.is_alarm(policy, frame.captured_at) {
+                    judged.alarms.push(kind.clone());
+                }
             }
         }
         judged.look.looked_for = looked_for;

@@ -64,6 +64,11 @@ impl Places {
         self.tracks.iter().any(|track| track.is_suspect(policy, at))
     }
 
+    /// Whether an alarm was given for some place, and is to be confirmed.
+    pub(super) fn is_alarm(&self, policy: &Policy, at: Timestamp) -> bool {
+        self.tracks.iter().any(|track| track.is_open() && track.is_suspect(policy, at))
+    }
+
     /// The track a box belongs to: by overlap first, then by distance; one without a box in this frame first.
     fn place_of(&self, found: &Found, policy: &Policy, taken: &[Option<Found>]) -> Option<usize> {
         let near = self.tracks.iter().enumerate();

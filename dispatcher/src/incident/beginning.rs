@@ -38,6 +38,8 @@ pub(super) fn begin(
         standing,
         members: BTreeMap::from([(look.camera.clone(), member(look, sight))]),
         previous,
+        storm_of: None,
+        permit: None,
         reasons: Vec::new(),
     };
     incident.because(
@@ -69,6 +71,8 @@ pub(super) fn lost(look: &Look, since: Timestamp) -> Incident {
         standing: Standing::Open,
         members: BTreeMap::new(),
         previous: None,
+        storm_of: None,
+        permit: None,
         reasons: Vec::new(),
     }
 }

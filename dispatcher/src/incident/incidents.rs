@@ -4,8 +4,10 @@ use super::beginning::{begin, lost};
 use super::book::{Book, Entry};
 use super::join::{self, in_picture, is_same_thing, on_map, takes_more};
 use super::map::{Located, Plane};
+use super::storm::Budgets;
 use super::{Cause, Held, Incident, IncidentChange, Standing, Verdict, What};
 use crate::evidence::{FirstSight, Look, MicroNats, Sight, Sighting, Word, centre_distance};
+use crate::permit::{PermitFinding, Register};
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::IncidentPolicy;
 use citybrain_types::{CameraId, EventKind, FrameOutcome, IncidentId, Timestamp};
@@ -25,6 +27,8 @@ const REFRESH_REMEMBERED_AFTER: Duration = Duration::from_secs(3600);
 /// Looks of one camera may overtake each other by this much, and clocks of two cameras differ; a camera that is further
 /// behind has had its clock set back.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(30);
+/// The case of a storm is written down at most this often while cameras are added to it.
+const STORM_WRITTEN_EVERY: Duration = Duration::from_secs(2);
 /// What was rejected is an alarm again when the model that is asked has said this much for it …
 const AGAIN_AT: MicroNats = MicroNats::from_micros(6_000_000);
 /// … in at least this many looks.
@@ -42,6 +46,8 @@ pub struct Incidents {
     inhibitors: Vec<EventKind>,
     /// Cameras that are not seen.
     faults: usize,
+    budgets: Budgets,
+    register: Arc<Register>,
 }
 
 impl Incidents {
@@ -54,8 +60,11 @@ impl Incidents {
             book: Book::default(),
             inhibitors: Vec::new(),
             faults: 0,
+            budgets: Budgets::default(),
+            register: Arc::default(),
         };
         for incident in known {
+            incidents.budgets.remember(&city.cameras, &incident);
             incidents.faults += usize::from(incident.kind.as_str() == EventKind::CAMERA_FAULT);
             incidents.book.put(Entry::new(incident, None), 0);
         }
@@ -80,6 +89,11 @@ impl Incidents {
             let reach = self.reach_mm(&entry.incident.kind);
             self.book.put(entry, reach);
         }
+    }
+
+    /// Asks this register of permits from now on.
+    pub fn use_register(&mut self, register: Arc<Register>) {
+        self.register = register;
     }
 
     /// How many cameras are not seen.
@@ -230,8 +244,18 @@ impl Incidents {
         if self.is_inhibited(look, sight, at) {
             return self.held(look, sight, Held::Inhibited, new, changes);
         }
+        let permit = self.permit(look, sight, at);
+        if let Some(reason) = self.is_kept_quiet(look, sight, permit.as_ref()) {
+            return self.held(look, sight, reason, new, changes);
+        }
+        if let Some(id) = self.storm_here(look, sight) {
+            self.join_storm(&id, look, sight, changes);
+            return self.held(look, sight, Held::Storm, new, changes);
+        }
         let previous = self.was_here(look, sight, at);
-        let incident = begin(&self.city, look, sight, first, previous.clone());
+        let mut incident = begin(&self.city, look, sight, first, previous.clone());
+        incident.permit = permit;
+        incident.storm_of = self.count_case(look, sight, &incident.id);
         previous.into_iter().for_each(|id| self.forget(&id, changes));
         let mut entry = Entry::new(incident.clone(), at);
         entry.tracks.insert((look.camera.clone(), sight.track));
@@ -253,6 +277,82 @@ impl Incidents {
             let (camera, kind) = (look.camera.clone(), sight.kind.clone());
             changes.push(IncidentChange::Held { camera, kind, reason });
         }
+    }
+
+    /// What the permit register says, where the kind needs a permit.
+    fn permit(&self, look: &Look, sight: &Sight, at: Option<Located>) -> Option<PermitFinding> {
+        if !self.policy(&sight.kind).needs_permit {
+            return None;
+        }
+        let position = at.zip(self.plane).map(|(at, plane)| plane.position(at));
+        let area = self.city.cameras.get(&look.camera).and_then(|camera| camera.area.as_deref());
+        Some(self.register.ask(position, area, look.captured_at))
+    }
+
+    /// Silences, permits and the camera's budget.
+    fn is_kept_quiet(&mut self, look: &Look, sight: &Sight, permit: Option<&PermitFinding>) -> Option<Held> {
+        let area = self.city.cameras.get(&look.camera).and_then(|camera| camera.area.as_deref());
+        let holds = |silence: &citybrain_ingest_config::resolved::Silence| {
+            silence.holds(&sight.kind, &look.camera, area, look.captured_at)
+        };
+        if self.city.silences.iter().any(holds) {
+            return Some(Held::Silenced);
+        }
+        if matches!(permit, Some(PermitFinding::Covered { .. })) {
+            return Some(Held::Permitted);
+        }
+        let budget = self.city.dispatch.alerts.cases_per_camera_and_day;
+        let over = !self.is_urgent(&sight.kind) && !self.budgets.camera_has_left(&look.camera, look.captured_at, budget);
+        over.then_some(Held::OverBudget)
+    }
+
+    /// A kind with a pre-alarm has a lane of its own: no budget holds it, and nothing else can use it up.
+    fn is_urgent(&self, kind: &EventKind) -> bool {
+        self.city.kinds.get(kind).is_some_and(|row| row.pre_alarm)
+    }
+
+    /// The case of the whole area, where there are so many of this kind that there is one.
+    fn storm_here(&mut self, look: &Look, sight: &Sight) -> Option<IncidentId> {
+        let area = self.city.cameras.get(&look.camera)?.area.clone()?;
+        let id = self.budgets.storm(&area, &sight.kind)?.clone();
+        let goes_on = self.book.get(&id).is_some_and(|entry| {
+            takes_more(&entry.incident)
+                && look.captured_at.since(entry.incident.last_seen_at) < self.quiet_after(&sight.kind)
+        });
+        if !goes_on {
+            self.budgets.calm(&area, &sight.kind);
+        }
+        goes_on.then_some(id)
+    }
+
+    /// A sighting becomes a part of its area's case.
+    fn join_storm(
+        &mut self,
+        id: &IncidentId,
+        look: &Look,
+        sight: &Sight,
+        changes: &mut Vec<IncidentChange>,
+    ) {
+        let Some(entry) = self.book.get_mut(id) else { return };
+        entry.tracks.insert((look.camera.clone(), sight.track));
+        entry.incident.seen(look, sight);
+        if look.captured_at.since(entry.written_at) >= STORM_WRITTEN_EVERY {
+            entry.written_at = look.captured_at;
+            changes.push(IncidentChange::Seen(entry.incident.clone()));
+        }
+        self.book.take_part(look.camera.clone(), &sight.kind, id);
+    }
+
+    /// Counts a case that is about to be opened. Gives the area that it stands for when it is one too many.
+    fn count_case(&mut self, look: &Look, sight: &Sight, id: &IncidentId) -> Option<String> {
+        if self.is_urgent(&sight.kind) {
+            return None;
+        }
+        let limits = self.city.dispatch.alerts;
+        self.budgets.count_camera(&look.camera, look.captured_at);
+        let area = self.city.cameras.get(&look.camera)?.area.clone()?;
+        let key = (area.clone(), sight.kind.clone());
+        self.budgets.count_area(key, look.captured_at, limits, id).then_some(area)
     }
 
     fn rejected_here(&self, look: &Look, sight: &Sight) -> Option<IncidentId> {

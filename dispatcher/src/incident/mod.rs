@@ -15,9 +15,12 @@ mod incidents;
 mod join;
 mod map;
 mod stage;
+mod storm;
 
 #[cfg(test)]
 mod fire_tests;
+#[cfg(test)]
+mod storm_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -29,6 +32,7 @@ pub use map::{Located, Plane};
 pub(crate) use stage::{IncidentStage, Step, run};
 
 use crate::evidence::{MicroNats, Sight};
+use crate::permit::PermitFinding;
 use citybrain_types::{BoundingBox, CameraId, EventKind, FrameOutcome, IncidentId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -66,6 +70,12 @@ pub struct Incident {
     /// The incident that was at this place before, where one is remembered.
     #[serde(default)]
     pub previous: Option<IncidentId>,
+    /// The area whose many sightings it stands for, where it does; its members are the cameras that saw them.
+    #[serde(default)]
+    pub storm_of: Option<String>,
+    /// What the permit register says, where its kind needs a permit.
+    #[serde(default)]
+    pub permit: Option<PermitFinding>,
     /// Why it is what it is, in order.
     #[serde(default)]
     pub reasons: Vec<Reason>,
@@ -238,6 +248,14 @@ pub enum Held {
     Rejected,
     /// A happening of another kind explains it.
     Inhibited,
+    /// Somebody has said that it opens no case for a while.
+    Silenced,
+    /// An entry of the permit register covers it.
+    Permitted,
+    /// Its camera has opened as many cases today as one camera may.
+    OverBudget,
+    /// It is one of so many of its kind in its area that they are one case.
+    Storm,
 }
 
 impl Held {
@@ -247,6 +265,10 @@ impl Held {
         match self {
             Self::Rejected => "rejected",
             Self::Inhibited => "inhibited",
+            Self::Silenced => "silenced",
+            Self::Permitted => "permitted",
+            Self::OverBudget => "over_budget",
+            Self::Storm => "storm",
         }
     }
 }

@@ -3,8 +3,9 @@
 use super::{IncidentChange, Incidents};
 use crate::evidence::Look;
 use crate::metrics::{Metrics, Stage};
+use crate::permit::Register;
 use citybrain_ingest_config::City;
-use citybrain_types::{CameraId, Clock, Timestamp};
+use citybrain_types::{CameraId, Clock, IncidentId, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -20,6 +21,8 @@ pub(crate) struct Step {
 pub(crate) struct IncidentStage {
     pub(crate) city: watch::Receiver<Arc<City>>,
     pub(crate) incidents: Incidents,
+    pub(crate) register: watch::Receiver<Arc<Register>>,
+    pub(crate) rulings: mpsc::Receiver<IncidentId>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) next: mpsc::Sender<Step>,
     pub(crate) metrics: Metrics,
@@ -33,7 +36,15 @@ pub(crate) async fn run(mut stage: IncidentStage, mut looks: mpsc::Receiver<Vec<
             let city = Arc::clone(&stage.city.borrow_and_update());
             stage.incidents.reload(&city);
         }
+        if stage.register.has_changed().unwrap_or(false) {
+            let register = Arc::clone(&stage.register.borrow_and_update());
+            stage.incidents.use_register(register);
+        }
         let mut step = Step::default();
+        while let Ok(id) = stage.rulings.try_recv() {
+            let at = batch.first().map_or(started, |look| look.decided_at);
+            step.changes.extend(stage.incidents.reject(&id, at));
+        }
         for look in &batch {
             for change in stage.incidents.take(look) {
                 match change {

@@ -59,6 +59,9 @@ pub fn city(cameras: &[(&str, Stream)]) -> City {
         departments: BTreeMap::new(),
         routes: Vec::new(),
         destinations: BTreeMap::new(),
+        sensors: Vec::new(),
+        silences: Vec::new(),
+        permits: Vec::new(),
         pipeline: PipelineLimits {
             workers: 1,
             // A busy machine takes seconds to start an encoder.
@@ -77,6 +80,7 @@ pub fn city(cameras: &[(&str, Stream)]) -> City {
             incident_quiet_after: Duration::ZERO,
             join_distance: 0.1,
             camera_fault_after: Duration::ZERO,
+            alerts: citybrain_ingest_config::resolved::AlertLimits::default(),
         },
     }
 }

@@ -72,6 +72,9 @@ pub fn city(data_dir: &Path, cameras: &[&str], kinds: Vec<Kind>, model: PathBuf)
         departments: BTreeMap::new(),
         routes: Vec::new(),
         destinations: BTreeMap::new(),
+        sensors: Vec::new(),
+        silences: Vec::new(),
+        permits: Vec::new(),
         pipeline: PipelineLimits {
             workers: 2,
             connect_timeout: Duration::from_secs(1),
@@ -89,6 +92,7 @@ pub fn city(data_dir: &Path, cameras: &[&str], kinds: Vec<Kind>, model: PathBuf)
             incident_quiet_after: Duration::ZERO,
             join_distance: 0.0,
             camera_fault_after: Duration::ZERO,
+            alerts: citybrain_ingest_config::resolved::AlertLimits::default(),
         },
     }
 }

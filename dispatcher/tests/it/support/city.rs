@@ -120,6 +120,9 @@ pub fn city(data_dir: &Path) -> City {
             departments: BTreeSet::from([brigade]),
         }],
         destinations: BTreeMap::new(),
+        sensors: Vec::new(),
+        silences: Vec::new(),
+        permits: Vec::new(),
         pipeline: PIPELINE,
         dispatch: DispatchLimits {
             concurrent_deliveries: 8,
@@ -127,6 +130,7 @@ pub fn city(data_dir: &Path) -> City {
             incident_quiet_after: Duration::from_secs(120),
             join_distance: 0.2,
             camera_fault_after: Duration::from_secs(60),
+            alerts: citybrain_ingest_config::resolved::AlertLimits::default(),
         },
     }
 }
