@@ -7,3 +7,4 @@ pub mod cpu;
 pub mod farm_process;
 pub mod figure;
 pub mod footage;
+pub mod happenings;

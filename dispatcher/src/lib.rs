@@ -21,9 +21,11 @@ pub mod fail_point;
 mod housekeeping;
 pub mod incident;
 pub mod intake;
+pub mod log;
 pub mod metrics;
 pub mod outbox;
 pub mod permit;
+pub mod replay;
 pub mod services;
 pub mod store;
 #[cfg(test)]
@@ -42,6 +44,7 @@ use evidence::{Evidence, EvidenceStage};
 use housekeeping::Housekeeping;
 use incident::{Incident, IncidentStage, Incidents};
 use intake::{Intake, IntakeStage};
+use log::{LOG_FOLDER, LogWriter};
 use metrics::Metrics;
 use prometheus_client::registry::Registry;
 use services::ServiceParts;
@@ -265,19 +268,24 @@ impl Line<'_> {
             },
             frames,
         ));
+        let (to_log, taken) = mpsc::channel(STAGE_QUEUE);
+        let budget = city.dispatch.log_budget_bytes;
+        let writer = LogWriter::new(city.site.data_dir.join(LOG_FOLDER), budget);
+        let log = (budget > 0).then(|| tokio::spawn(log::run(writer, taken, shared.metrics.clone())));
         let intake = tokio::spawn(intake::run(
             IntakeStage {
                 city: shared.city.clone(),
                 intake: Intake::new(city, memory.watermarks),
                 clock: Arc::clone(&shared.clock),
                 next: to_evidence,
+                log: log.is_some().then_some(to_log),
                 metrics: shared.metrics.clone(),
                 attached: self.bus_attached,
                 close: self.close_bus.clone(),
             },
             self.bus,
         ));
-        vec![intake, evidence, incident, case]
+        [intake, evidence, incident, case].into_iter().chain(log).collect()
     }
 }
 

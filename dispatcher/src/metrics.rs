@@ -53,6 +53,7 @@ pub struct Metrics {
     frames: Counter,
     refused: Family<Labels<1>, Counter>,
     ignored: Family<Labels<1>, Counter>,
+    log_lost: Counter,
     held: Family<Labels<2>, Counter>,
     permits: Family<Labels<2>, Gauge>,
     focus: Family<Labels<1>, Counter>,
@@ -87,6 +88,7 @@ impl Metrics {
             frames: Counter::default(),
             refused: Family::default(),
             ignored: Family::default(),
+            log_lost: Counter::default(),
             held: Family::default(),
             permits: Family::default(),
             focus: Family::default(),
@@ -136,6 +138,11 @@ impl Metrics {
             "citybrain_permit_entries",
             "Entries of the permit registers, kept, refused, or unread where a register cannot be read",
             self.permits.clone(),
+        );
+        registry.register(
+            "citybrain_detection_log_lost",
+            "Batches of detections that could not be logged",
+            self.log_lost.clone(),
         );
         registry.register(
             "citybrain_focus_requests",
@@ -201,6 +208,10 @@ impl Metrics {
     pub(crate) fn permits_unread(&self, register: &str) {
         let labels = [("register", register.to_owned()), ("state", "unread".to_owned())];
         self.permits.get_or_create(&labels).set(1);
+    }
+
+    pub(crate) fn log_lost(&self) {
+        self.log_lost.inc();
     }
 
     pub(crate) fn focus_asked(&self, taken: bool) {

@@ -1,5 +1,6 @@
 //! What the API and the console may ask of the dispatcher.
 
+use crate::incident::Incident;
 use crate::store::{
     CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
 };
@@ -138,6 +139,14 @@ impl Services {
     #[must_use]
     pub fn reject(&self, incident: IncidentId) -> bool {
         self.0.rule.try_send(incident).is_ok()
+    }
+
+    /// Why a case was opened: the incident behind it, with its frames, contributions, witnesses and thresholds.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or the row is damaged.
+    pub async fn why(&self, case: &CaseId) -> Result<Option<Incident>, StoreError> {
+        self.0.store.incident_report(case).await
     }
 
     /// The installation.

@@ -65,6 +65,7 @@ impl Change {
             ("site.data_dir", old.site.data_dir != new.site.data_dir),
             ("site.listen", old.site.listen != new.site.listen),
             ("pipeline.workers", old.pipeline.workers != new.pipeline.workers),
+            ("dispatch.log_budget_bytes", old.dispatch.log_budget_bytes != new.dispatch.log_budget_bytes),
             ("dispatch.max_body_bytes", old.dispatch.max_body_bytes != new.dispatch.max_body_bytes),
         ];
         change.needs_restart =

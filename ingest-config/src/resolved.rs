@@ -315,6 +315,8 @@ pub struct DispatchLimits {
     pub join_distance: f32,
     /// A camera not seen for this long opens a `camera_fault` case.
     pub camera_fault_after: Duration,
+    /// Disk for the detection log; the oldest is removed first. None is written for 0.
+    pub log_budget_bytes: u64,
     /// How many cases may be opened.
     pub alerts: AlertLimits,
 }

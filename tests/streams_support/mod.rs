@@ -235,6 +235,7 @@ fn city(street: &SimulatedStreet, data: &Path) -> City {
             incident_quiet_after: Duration::from_secs(60),
             join_distance: 0.2,
             camera_fault_after: Duration::from_secs(60),
+            log_budget_bytes: 0,
             alerts: citybrain_ingest_config::resolved::AlertLimits::default(),
         },
     }

@@ -238,7 +238,7 @@ impl Incidents {
             return self.held(look, sight, Held::Rejected, new, changes);
         }
         let at = self.locate(&look.camera, &sight.place);
-        if let Some(id) = self.in_same_picture(look, sight).or_else(|| self.beside_on_map(look, sight, at)) {
+        if let Some(id) = self.in_same_picture(look, sight, at).or_else(|| self.beside_on_map(look, sight, at)) {
             return self.join(&id, look, sight, at, changes);
         }
         if self.is_inhibited(look, sight, at) {
@@ -365,18 +365,30 @@ impl Incidents {
         here.map(|incident| incident.id.clone())
     }
 
-    /// The open incident of this camera a place belongs to; the nearest of all when no further one may be opened.
-    fn in_same_picture(&self, look: &Look, sight: &Sight) -> Option<IncidentId> {
+    /// The open incident of this camera a place belongs to; the nearest of all when no further one may be opened. Where
+    /// the ground in its picture was surveyed the map says how far apart two places are: far away, what is a street
+    /// apart lies close together in the picture.
+    fn in_same_picture(&self, look: &Look, sight: &Sight, at: Option<Located>) -> Option<IncidentId> {
+        let reach = self.reach_mm(&sight.kind);
+        let surveyed = self.city.cameras.get(&look.camera).is_some_and(|camera| camera.view.ground.is_some());
+        let at = at.filter(|_| surveyed && reach > 0);
         let ids = self.book.of_camera(&look.camera, &sight.kind).iter();
-        let open = ids.filter_map(|id| self.book.get(id)).map(|entry| &entry.incident);
-        let open: Vec<&Incident> = open.filter(|incident| takes_more(incident)).collect();
+        let open = ids.filter_map(|id| self.book.get(id)).filter(|entry| takes_more(&entry.incident));
+        let open: Vec<&Entry> = open.collect();
         let full = open.len() >= MAX_OPEN_INCIDENTS;
-        let distance = |incident: &Incident| {
-            let near = in_picture(incident, &look.camera, &sight.place, self.city.dispatch.join_distance);
-            near.or_else(|| full.then(|| centre_distance(&incident.place, &sight.place)))
+        let distance = |entry: &Entry| {
+            let incident = &entry.incident;
+            let near = match at.zip(entry.origin) {
+                // Only an order of distances is needed; `as` is exact enough for it.
+                Some((at, origin)) => on_map(origin, &entry.points, at, reach).map(|squared| squared as f32),
+                None => in_picture(incident, &look.camera, &sight.place, self.city.dispatch.join_distance),
+            };
+            let far = || full.then(|| (true, centre_distance(&incident.place, &sight.place)));
+            near.map(|distance| (false, distance)).or_else(far)
         };
-        let near = open.into_iter().filter_map(|incident| Some((distance(incident)?, incident)));
-        near.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, incident)| incident.id.clone())
+        let near = open.into_iter().filter_map(|entry| Some((distance(entry)?, &entry.incident.id)));
+        let first = near.min_by(|(a, _), (b, _)| a.0.cmp(&b.0).then_with(|| a.1.total_cmp(&b.1)));
+        first.map(|(_, id)| id.clone())
     }
 
     /// The open incident of other cameras that lies here on the map. One that this camera sees at another place of its

@@ -50,6 +50,7 @@ pub(crate) fn dispatch_limits(raw: &RawDispatch) -> DispatchLimits {
         incident_quiet_after: Duration::from_secs_f64(raw.incident_quiet_after_secs),
         join_distance: raw.join_distance as f32,
         camera_fault_after: Duration::from_secs_f64(raw.camera_fault_after_secs),
+        log_budget_bytes: raw.log_budget_bytes,
         alerts: AlertLimits {
             storm_cases: raw.storm_cases as usize,
             storm_window: Duration::from_secs_f64(raw.storm_window_secs),

@@ -80,6 +80,7 @@ pub fn city(cameras: &[(&str, Stream)]) -> City {
             incident_quiet_after: Duration::ZERO,
             join_distance: 0.1,
             camera_fault_after: Duration::ZERO,
+            log_budget_bytes: 0,
             alerts: citybrain_ingest_config::resolved::AlertLimits::default(),
         },
     }

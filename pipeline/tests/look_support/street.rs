@@ -92,6 +92,7 @@ pub fn city(data_dir: &Path, cameras: &[&str], kinds: Vec<Kind>, model: PathBuf)
             incident_quiet_after: Duration::ZERO,
             join_distance: 0.0,
             camera_fault_after: Duration::ZERO,
+            log_budget_bytes: 0,
             alerts: citybrain_ingest_config::resolved::AlertLimits::default(),
         },
     }

@@ -130,6 +130,7 @@ pub fn city(data_dir: &Path) -> City {
             incident_quiet_after: Duration::from_secs(120),
             join_distance: 0.2,
             camera_fault_after: Duration::from_secs(60),
+            log_budget_bytes: 0,
             alerts: citybrain_ingest_config::resolved::AlertLimits::default(),
         },
     }
