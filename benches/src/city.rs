@@ -36,6 +36,9 @@ pub fn city(
         departments: BTreeMap::new(),
         routes: Vec::new(),
         destinations: BTreeMap::new(),
+        sensors: Vec::new(),
+        silences: Vec::new(),
+        permits: Vec::new(),
         pipeline: limits(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,
@@ -43,6 +46,8 @@ pub fn city(
             incident_quiet_after: Duration::ZERO,
             join_distance: 0.0,
             camera_fault_after: Duration::ZERO,
+            log_budget_bytes: 0,
+            alerts: citybrain_ingest_config::resolved::AlertLimits::default(),
         },
     }
 }
@@ -69,6 +74,8 @@ fn camera(id: CameraId, address: Url, kind: &EventKind) -> Camera {
         kinds: BTreeSet::from([kind.clone()]),
         evidence: BTreeMap::new(),
         ignore: Vec::new(),
+        zones: Vec::new(),
+        view: citybrain_ingest_config::resolved::View::default(),
     }
 }
 
@@ -93,6 +100,7 @@ fn kind(kind: EventKind, labels: &[Label], look_interval: Duration) -> Kind {
             hits_needed: 2,
             looks_counted: 3,
         },
+        incident: citybrain_ingest_config::resolved::IncidentPolicy::default(),
     }
 }
 

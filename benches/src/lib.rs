@@ -9,3 +9,4 @@ pub mod figure;
 pub mod footage;
 pub mod memory;
 pub mod open_files;
+pub mod happenings;

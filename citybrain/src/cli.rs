@@ -41,6 +41,8 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Run a simulated street and a city brain on it.
     Demo(DemoArgs),
+    /// Decide again which cases a detection log leads to: the same log and configuration give the same bytes.
+    Replay(ReplayArgs),
     /// Measure the shipped models, or others, on labelled pictures and clips.
     Eval(EvalArgs),
     /// Look into models.
@@ -50,6 +52,17 @@ pub enum Command {
     Schema,
     /// Write the generated reference pages, or check that they are fresh.
     Docs(DocsArgs),
+}
+
+/// Arguments of `citybrain replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The log: a file, or a folder of them such as `detections` below the data folder.
+    pub log: PathBuf,
+
+    /// Configuration file.
+    #[arg(long, short, env = "CITYBRAIN_CONFIG")]
+    pub config: PathBuf,
 }
 
 /// Arguments of `citybrain run`.

@@ -11,6 +11,7 @@ mod lineup;
 mod logging;
 mod models;
 mod open_files;
+mod replay;
 mod run;
 mod server;
 mod signals;
@@ -42,6 +43,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::demo(args),
         Command::Eval(args) => eval::eval(&args),
         Command::Models(command) => models::models(&command),
+        Command::Replay(args) => replay::replay(&args),
         Command::Schema => {
             docs::print_schema();
             Ok(ExitCode::SUCCESS)

@@ -17,20 +17,23 @@ pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 pub enum EventType {
     /// A fire may have broken out; sent before the case is on file, under the same case id.
     PreAlarm,
-    /// A case was opened and dispatched.
+    /// What the pre-alarm told of was none; sent to everyone who got it.
+    Withdrawn,
+    /// A case was opened and dispatched; of an alarm with two steps: it was confirmed.
     CaseOpened,
     /// A case has changed.
     CaseUpdated,
 }
 
 impl EventType {
-    const ALL: [Self; 3] = [Self::PreAlarm, Self::CaseOpened, Self::CaseUpdated];
+    const ALL: [Self; 4] = [Self::PreAlarm, Self::Withdrawn, Self::CaseOpened, Self::CaseUpdated];
 
     /// The name, as in the envelope's `type` and in the store.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::PreAlarm => "citybrain.fire.pre_alarm",
+            Self::Withdrawn => "citybrain.fire.withdrawn",
             Self::CaseOpened => "citybrain.case.opened",
             Self::CaseUpdated => "citybrain.case.updated",
         }

@@ -198,6 +198,8 @@ pub(crate) struct IntakeStage {
     pub(crate) intake: Intake,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) next: mpsc::Sender<Vec<FrameDetections>>,
+    /// Where what is taken is logged, where it is.
+    pub(crate) log: Option<mpsc::Sender<(Vec<FrameDetections>, Timestamp)>>,
     pub(crate) metrics: Metrics,
     pub(crate) attached: Arc<AtomicBool>,
     /// No more is awaited from the bus; what it holds already is still taken.
@@ -239,7 +241,16 @@ impl IntakeStage {
             self.metrics.refused(reason);
         }
         self.metrics.stage(Stage::Intake, self.clock.now().since(started));
-        frames.is_empty() || self.next.send(frames).await.is_ok()
+        if frames.is_empty() {
+            return true;
+        }
+        // Logged before it is judged, so that the log holds whatever a case was opened for.
+        if let Some(log) = &self.log
+            && log.send((frames.clone(), started)).await.is_err()
+        {
+            self.log = None;
+        }
+        self.next.send(frames).await.is_ok()
     }
 }
 

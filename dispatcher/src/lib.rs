@@ -21,8 +21,11 @@ pub mod fail_point;
 mod housekeeping;
 pub mod incident;
 pub mod intake;
+pub mod log;
 pub mod metrics;
 pub mod outbox;
+pub mod permit;
+pub mod replay;
 pub mod services;
 pub mod store;
 #[cfg(test)]
@@ -35,12 +38,13 @@ pub use store::{
 
 use case::CaseStage;
 use citybrain_ingest_config::City;
-use citybrain_types::{CameraDirectory, Clock, DetectionBatch, EventKind, FocusRequest};
+use citybrain_types::{CameraDirectory, Clock, DetectionBatch, EventKind, FocusRequest, IncidentId};
 use delivery::Deliveries;
 use evidence::{Evidence, EvidenceStage};
 use housekeeping::Housekeeping;
 use incident::{Incident, IncidentStage, Incidents};
 use intake::{Intake, IntakeStage};
+use log::{LOG_FOLDER, LogWriter};
 use metrics::Metrics;
 use prometheus_client::registry::Registry;
 use services::ServiceParts;
@@ -58,6 +62,8 @@ use tokio_util::sync::CancellationToken;
 const STAGE_QUEUE: usize = 8;
 /// Steps before the commit: what waits here shares one sync of the disk.
 const COMMIT_QUEUE: usize = 64;
+/// Cases that people have refused, and that the incidents have not been told of: looks come every second.
+const RULINGS_QUEUE: usize = 256;
 /// Changes a slow listener may be behind; then it is told that it missed some.
 const LISTENER_QUEUE: usize = 1024;
 /// How long shutdown waits for the sender of the bus to go before it closes the bus itself.
@@ -112,6 +118,7 @@ pub struct Dispatcher {
     close_bus: CancellationToken,
     abandon_commits: CancellationToken,
     stop_housekeeping: CancellationToken,
+    permits: JoinHandle<()>,
 }
 
 /// What the stages share.
@@ -149,6 +156,9 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
     let deliveries = Deliveries::new(store.clone(), Arc::clone(&clock), metrics.clone(), listeners.clone());
     deliveries.reload(&city);
 
+    let register = permit::first_read(&city, &metrics).await;
+    let (register_read, register) = watch::channel(Arc::new(register));
+    let (rule, rulings) = mpsc::channel(RULINGS_QUEUE);
     let (city_in_force, city) = watch::channel(city);
     let shared = Shared { city, store: store.clone(), clock, metrics, listeners };
     let bus_attached = Arc::new(AtomicBool::new(true));
@@ -161,6 +171,7 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         clock: Arc::clone(&shared.clock),
         listeners: shared.listeners.clone(),
         bus_attached: Arc::clone(&bus_attached),
+        rule,
         wake: Box::new({
             let mailroom = mailroom.clone();
             move || mailroom.wake()
@@ -173,7 +184,13 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         metrics: shared.metrics.clone(),
         stop: stop_housekeeping.clone(),
     }));
-    let line = Line { bus, focus, mailroom, bus_attached, close_bus: &close_bus, abandon: &abandon_commits };
+    let permits = tokio::spawn(permit::keep_read(
+        shared.city.clone(),
+        register_read,
+        shared.metrics.clone(),
+        stop_housekeeping.clone(),
+    ));
+    let line = Line { bus, focus, mailroom, bus_attached, close_bus: &close_bus, abandon: &abandon_commits, register, rulings };
     let stages = line.build(&shared, memory);
     Ok(Dispatcher {
         city: city_in_force,
@@ -185,6 +202,7 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         close_bus,
         abandon_commits,
         stop_housekeeping,
+        permits,
     })
 }
 
@@ -196,6 +214,8 @@ struct Line<'a> {
     bus_attached: Arc<AtomicBool>,
     close_bus: &'a CancellationToken,
     abandon: &'a CancellationToken,
+    register: watch::Receiver<Arc<permit::Register>>,
+    rulings: mpsc::Receiver<IncidentId>,
 }
 
 impl Line<'_> {
@@ -221,11 +241,15 @@ impl Line<'_> {
             .filter(|incident| incident.kind.as_str() == EventKind::CAMERA_FAULT)
             .map(|incident| incident.camera.clone())
             .collect();
+        let mut incidents = Incidents::new(&city, memory.incidents);
+        incidents.use_register(Arc::clone(&self.register.borrow()));
         let (to_incident, looks) = mpsc::channel(STAGE_QUEUE);
         let incident = tokio::spawn(incident::run(
             IncidentStage {
                 city: shared.city.clone(),
-                incidents: Incidents::new(&city, memory.incidents),
+                incidents,
+                register: self.register,
+                rulings: self.rulings,
                 clock: Arc::clone(&shared.clock),
                 next: to_case,
                 metrics: shared.metrics.clone(),
@@ -244,19 +268,24 @@ impl Line<'_> {
             },
             frames,
         ));
+        let (to_log, taken) = mpsc::channel(STAGE_QUEUE);
+        let budget = city.dispatch.log_budget_bytes;
+        let writer = LogWriter::new(city.site.data_dir.join(LOG_FOLDER), budget);
+        let log = (budget > 0).then(|| tokio::spawn(log::run(writer, taken, shared.metrics.clone())));
         let intake = tokio::spawn(intake::run(
             IntakeStage {
                 city: shared.city.clone(),
                 intake: Intake::new(city, memory.watermarks),
                 clock: Arc::clone(&shared.clock),
                 next: to_evidence,
+                log: log.is_some().then_some(to_log),
                 metrics: shared.metrics.clone(),
                 attached: self.bus_attached,
                 close: self.close_bus.clone(),
             },
             self.bus,
         ));
-        vec![intake, evidence, incident, case]
+        [intake, evidence, incident, case].into_iter().chain(log).collect()
     }
 }
 
@@ -277,7 +306,7 @@ impl Dispatcher {
     /// Takes what the bus still holds, commits it, and lets deliveries under way finish within five seconds. What
     /// is pending stays in the outbox and goes out after the next start.
     pub async fn shutdown(self) {
-        let Self { stages, deliveries, housekeeping, store, .. } = self;
+        let Self { stages, deliveries, housekeeping, permits, store, .. } = self;
         let mut all = std::pin::pin!(futures::future::join_all(stages));
         // The sender of the bus is usually gone by now; one that is forgotten must not hold the program up.
         if tokio::time::timeout(BUS_PATIENCE, &mut all).await.is_err() {
@@ -291,6 +320,9 @@ impl Dispatcher {
         }
         deliveries.shutdown(DELIVERY_PATIENCE).await;
         self.stop_housekeeping.cancel();
+        if permits.await.is_err() {
+            tracing::warn!("the reader of the permit register died before the shutdown");
+        }
         if housekeeping.await.is_err() {
             tracing::warn!("housekeeping died before the shutdown");
         }

@@ -1,6 +1,7 @@
 //! What the dispatcher counts and times. Every label value comes from a closed set or from the configuration.
 
 use crate::evidence::Ignored;
+use crate::incident::Held;
 use crate::intake::Refused;
 use crate::store::StoreError;
 use citybrain_types::{Case, DestinationId, EventKind};
@@ -52,6 +53,9 @@ pub struct Metrics {
     frames: Counter,
     refused: Family<Labels<1>, Counter>,
     ignored: Family<Labels<1>, Counter>,
+    log_lost: Counter,
+    held: Family<Labels<2>, Counter>,
+    permits: Family<Labels<2>, Gauge>,
     focus: Family<Labels<1>, Counter>,
     cases: Family<Labels<2>, Counter>,
     deliveries: Family<Labels<2>, Counter>,
@@ -84,6 +88,9 @@ impl Metrics {
             frames: Counter::default(),
             refused: Family::default(),
             ignored: Family::default(),
+            log_lost: Counter::default(),
+            held: Family::default(),
+            permits: Family::default(),
             focus: Family::default(),
             cases: Family::default(),
             deliveries: Family::default(),
@@ -121,6 +128,21 @@ impl Metrics {
             "citybrain_detections_ignored",
             "Detections that added nothing to the evidence, by reason",
             self.ignored.clone(),
+        );
+        registry.register(
+            "citybrain_sightings_held",
+            "Sightings strong enough for a case that opened none, by kind and reason",
+            self.held.clone(),
+        );
+        registry.register(
+            "citybrain_permit_entries",
+            "Entries of the permit registers, kept, refused, or unread where a register cannot be read",
+            self.permits.clone(),
+        );
+        registry.register(
+            "citybrain_detection_log_lost",
+            "Batches of detections that could not be logged",
+            self.log_lost.clone(),
         );
         registry.register(
             "citybrain_focus_requests",
@@ -169,6 +191,27 @@ impl Metrics {
 
     pub(crate) fn ignored(&self, reason: Ignored) {
         self.ignored.get_or_create(&[("reason", reason.name().to_owned())]).inc();
+    }
+
+    pub(crate) fn held(&self, kind: &EventKind, reason: Held) {
+        let labels = [("kind", kind.to_string()), ("reason", reason.name().to_owned())];
+        self.held.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn permits(&self, register: &str, kept: usize, refused: usize) {
+        for (state, count) in [("kept", kept), ("refused", refused), ("unread", 0)] {
+            let labels = [("register", register.to_owned()), ("state", state.to_owned())];
+            self.permits.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    pub(crate) fn permits_unread(&self, register: &str) {
+        let labels = [("register", register.to_owned()), ("state", "unread".to_owned())];
+        self.permits.get_or_create(&labels).set(1);
+    }
+
+    pub(crate) fn log_lost(&self) {
+        self.log_lost.inc();
     }
 
     pub(crate) fn focus_asked(&self, taken: bool) {

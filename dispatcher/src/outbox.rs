@@ -4,7 +4,7 @@ use crate::envelope::{self, EventType};
 use crate::store::OutboxRow;
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{Channel, Destination};
-use citybrain_types::{Case, Delivery, DeliveryState, DepartmentId, Timestamp};
+use citybrain_types::{Case, Delivery, DeliveryState, DepartmentId, DestinationId, Timestamp};
 use std::collections::BTreeSet;
 
 /// The deliveries of one event about `case`: one to each destination of its departments, or one for each
@@ -19,22 +19,34 @@ pub fn deliveries(
     captured_at: Timestamp,
     created_at: Timestamp,
 ) -> Vec<OutboxRow> {
+    deliveries_also(city, event, case, (captured_at, created_at), &[])
+}
+
+/// Who was told of something: a destination, and the department it was told for.
+pub type Told = (DestinationId, DepartmentId);
+
+/// The same, with those in `also` who are not among them: who was told of an alarm is told that it was none, whatever
+/// the routes say by now. A destination that is not configured any more cannot be reached.
+#[must_use]
+pub fn deliveries_also(
+    city: &City,
+    event: EventType,
+    case: &Case,
+    times: (Timestamp, Timestamp),
+    also: &[Told],
+) -> Vec<OutboxRow> {
     let mut rows = Vec::new();
     let mut told = BTreeSet::new();
-    for department in case.departments.iter().filter_map(|id| city.departments.get(id)) {
-        for destination in department.destinations.iter().filter_map(|id| city.destinations.get(id)) {
-            let apart = tells_departments_apart(destination).then_some(&department.id);
-            if told.insert((&destination.id, apart)) {
-                let key = envelope::key(event, case, &destination.id, apart);
-                rows.push(row(
-                    city,
-                    event,
-                    case,
-                    key,
-                    (destination, &department.id),
-                    (captured_at, created_at),
-                ));
-            }
+    let responsible = case.departments.iter().filter_map(|id| city.departments.get(id)).flat_map(|department| {
+        department.destinations.iter().map(move |destination| (destination, &department.id))
+    });
+    let also = also.iter().map(|(destination, department)| (destination, department));
+    for (destination, department) in responsible.chain(also) {
+        let Some(destination) = city.destinations.get(destination) else { continue };
+        let apart = tells_departments_apart(destination).then_some(department);
+        if told.insert((&destination.id, apart)) {
+            let key = envelope::key(event, case, &destination.id, apart);
+            rows.push(row(city, event, case, key, (destination, department), times));
         }
     }
     rows

@@ -1,5 +1,6 @@
 //! What the API and the console may ask of the dispatcher.
 
+use crate::incident::Incident;
 use crate::store::{
     CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
 };
@@ -7,14 +8,14 @@ use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{Kind, Site};
 use citybrain_types::{
     CameraDirectory, CameraStatus, Case, CaseChange, CaseId, CaseState, Clock, Delivery, DeliveryState,
-    EventKind,
+    EventKind, IncidentId,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 /// Folder of the snapshots below the data folder; the pipeline writes them.
 pub const SNAPSHOT_FOLDER: &str = "snapshots";
@@ -97,6 +98,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     listeners: broadcast::Sender<Change>,
     bus_attached: Arc<AtomicBool>,
+    rule: mpsc::Sender<IncidentId>,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -114,20 +116,37 @@ pub(crate) struct ServiceParts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) listeners: broadcast::Sender<Change>,
     pub(crate) bus_attached: Arc<AtomicBool>,
+    /// Tells the incidents what a person has refused.
+    pub(crate) rule: mpsc::Sender<IncidentId>,
     /// Wakes the workers that deliver.
     pub(crate) wake: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Services {
     pub(crate) fn new(parts: ServiceParts) -> Self {
-        let ServiceParts { city, store, cameras, clock, listeners, bus_attached, wake } = parts;
-        Self(Arc::new(Inner { city, store, cameras, clock, listeners, bus_attached, wake }))
+        let ServiceParts { city, store, cameras, clock, listeners, bus_attached, rule, wake } = parts;
+        Self(Arc::new(Inner { city, store, cameras, clock, listeners, bus_attached, rule, wake }))
     }
 
     /// The configuration in force.
     #[must_use]
     pub fn city(&self) -> Arc<City> {
         Arc::clone(&self.0.city.borrow())
+    }
+
+    /// A person has found that an incident is no case: what is seen at its place opens nothing from the next look on,
+    /// while it stays there. `false` when so many such words wait that this one cannot; say it again.
+    #[must_use]
+    pub fn reject(&self, incident: IncidentId) -> bool {
+        self.0.rule.try_send(incident).is_ok()
+    }
+
+    /// Why a case was opened: the incident behind it, with its frames, contributions, witnesses and thresholds.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or the row is damaged.
+    pub async fn why(&self, case: &CaseId) -> Result<Option<Incident>, StoreError> {
+        self.0.store.incident_report(case).await
     }
 
     /// The installation.

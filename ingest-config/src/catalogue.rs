@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use citybrain_types::{EventKind, Label};
 
-use crate::resolved::{EvidencePolicy, Kind};
+use crate::resolved::{EvidencePolicy, IncidentPolicy, Kind};
 
 struct Row {
     code: &'static str,
@@ -26,6 +26,14 @@ struct Row {
     /// From this score on a detection is a hit: near the thresholds of the shipped model, which are where a kind's quiet
     /// pictures end.
     hit_score: f32,
+    /// An alarm is confirmed or withdrawn within this.
+    confirm_within_secs: Option<u64>,
+    /// Sightings of two cameras this near to each other are one happening.
+    join_within_m: u16,
+    /// Not seen for this long it is over, where that is not what `[dispatch]` says.
+    quiet_after_secs: Option<u64>,
+    inhibits: &'static [&'static str],
+    needs_permit: bool,
 }
 
 const MINUTE: u64 = 60;
@@ -46,6 +54,11 @@ const ROWS: &[Row] = &[
         // A fire stays where it is; a man in an orange vest has left the place by the third look.
         hits: (3, 5),
         hit_score: 0.5,
+        confirm_within_secs: Some(30),
+        join_within_m: 80,
+        quiet_after_secs: None,
+        inhibits: &["littering"],
+        needs_permit: false,
     },
     Row {
         code: "waterlogging",
@@ -59,6 +72,11 @@ const ROWS: &[Row] = &[
         hold_secs: 5 * MINUTE,
         hits: (3, 6),
         hit_score: 0.9,
+        confirm_within_secs: None,
+        join_within_m: 60,
+        quiet_after_secs: Some(HOUR),
+        inhibits: &[],
+        needs_permit: false,
     },
     Row {
         code: "littering",
@@ -73,6 +91,11 @@ const ROWS: &[Row] = &[
         // Rubbish that stays, not a bag that somebody carries past.
         hits: (4, 8),
         hit_score: 0.8,
+        confirm_within_secs: None,
+        join_within_m: 15,
+        quiet_after_secs: Some(30 * MINUTE),
+        inhibits: &[],
+        needs_permit: false,
     },
     Row {
         code: "illegal_construction",
@@ -86,6 +109,11 @@ const ROWS: &[Row] = &[
         hold_secs: 4 * HOUR,
         hits: (2, 4),
         hit_score: 0.6,
+        confirm_within_secs: None,
+        join_within_m: 60,
+        quiet_after_secs: Some(24 * HOUR),
+        inhibits: &[],
+        needs_permit: true,
     },
     Row {
         code: EventKind::CAMERA_FAULT,
@@ -100,6 +128,11 @@ const ROWS: &[Row] = &[
         hold_secs: 5 * MINUTE,
         hits: (2, 4),
         hit_score: 0.5,
+        confirm_within_secs: None,
+        join_within_m: 0,
+        quiet_after_secs: None,
+        inhibits: &[],
+        needs_permit: false,
     },
 ];
 
@@ -142,6 +175,14 @@ fn kind(row: &Row) -> Kind {
             hits_needed: row.hits.0,
             looks_counted: row.hits.1,
             ..default_policy(look_interval)
+        },
+        incident: IncidentPolicy {
+            confirm_within: row.confirm_within_secs.map(Duration::from_secs),
+            join_within_m: f64::from(row.join_within_m),
+            quiet_after: row.quiet_after_secs.map(Duration::from_secs),
+            inhibits: row.inhibits.iter().map(EventKind::new).collect(),
+            needs_permit: row.needs_permit,
+            ..IncidentPolicy::default()
         },
     }
 }

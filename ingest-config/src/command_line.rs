@@ -73,6 +73,9 @@ impl City {
             }],
             departments,
             destinations: BTreeMap::new(),
+        sensors: Vec::new(),
+        silences: Vec::new(),
+        permits: Vec::new(),
             pipeline: pipeline_limits(&RawPipeline::default()),
             dispatch: dispatch_limits(&RawDispatch::default()),
         })
@@ -109,6 +112,8 @@ fn camera(id: CameraId, address: CameraAddress, kinds: BTreeSet<EventKind>) -> C
         kinds,
         evidence: BTreeMap::new(),
         ignore: Vec::new(),
+        zones: Vec::new(),
+        view: crate::resolved::View::default(),
         id,
     }
 }

@@ -25,6 +25,8 @@ pub struct Change {
     pub departments: bool,
     /// Destinations of deliveries, their secrets or schedules.
     pub destinations: bool,
+    /// Sensors, silences or registers of permits.
+    pub hygiene: bool,
     /// Budgets and limits of the pipeline.
     pub pipeline: bool,
     /// Budgets and limits of the dispatcher.
@@ -46,6 +48,7 @@ impl Change {
             models: old.models != new.models,
             departments: old.departments != new.departments || old.routes != new.routes,
             destinations: old.destinations != new.destinations,
+            hygiene: old.sensors != new.sensors || old.silences != new.silences || old.permits != new.permits,
             pipeline: old.pipeline != new.pipeline,
             dispatch: old.dispatch != new.dispatch,
             site: old.site != new.site,
@@ -62,6 +65,7 @@ impl Change {
             ("site.data_dir", old.site.data_dir != new.site.data_dir),
             ("site.listen", old.site.listen != new.site.listen),
             ("pipeline.workers", old.pipeline.workers != new.pipeline.workers),
+            ("dispatch.log_budget_bytes", old.dispatch.log_budget_bytes != new.dispatch.log_budget_bytes),
             ("dispatch.max_body_bytes", old.dispatch.max_body_bytes != new.dispatch.max_body_bytes),
         ];
         change.needs_restart =

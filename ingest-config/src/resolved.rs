@@ -2,9 +2,20 @@
 //!
 //! This is what the other rooms read. Nothing in here can be wrong on its own: `validate` has refused the rest.
 
+mod hygiene;
+mod incident;
 mod model;
+mod sensor;
+mod view;
+mod zone;
 
+pub use hygiene::{AlertLimits, PermitAddress, PermitSource, Silence};
+pub use incident::IncidentPolicy;
 pub use model::{ASKED_AT_MOST_EVERY, Cascade, ExecutionProvider, Model, Precision, Turn};
+
+pub use sensor::{Sensor, SensorFormat};
+pub use view::{Field, Ground, View};
+pub use zone::{Hours, Zone};
 
 use citybrain_types::{CameraId, DepartmentId, DestinationId, EventKind, Label, Polygon};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +43,12 @@ pub struct City {
     pub routes: Vec<Route>,
     /// Where deliveries go.
     pub destinations: BTreeMap<DestinationId, Destination>,
+    /// Sensors that speak over MQTT.
+    pub sensors: Vec<Sensor>,
+    /// What opens no case for a while.
+    pub silences: Vec<Silence>,
+    /// Registers of permits.
+    pub permits: Vec<PermitSource>,
     /// Budgets and limits of the pipeline.
     pub pipeline: PipelineLimits,
     /// Budgets and limits of the dispatcher.
@@ -81,6 +98,10 @@ pub struct Camera {
     pub evidence: BTreeMap<EventKind, EvidencePolicy>,
     /// Parts of the picture in which nothing counts.
     pub ignore: Vec<Polygon>,
+    /// Parts of the picture with rules of their own.
+    pub zones: Vec<Zone>,
+    /// What it looks at, on the map.
+    pub view: View,
 }
 
 /// Where a camera's pictures come from. `Debug` never shows credentials.
@@ -174,6 +195,8 @@ pub struct Kind {
     pub handle_within: Duration,
     /// How detections become evidence.
     pub evidence: EvidencePolicy,
+    /// How evidence becomes one incident.
+    pub incident: IncidentPolicy,
 }
 
 /// How scored detections add up. Log-odds are natural logarithms; the dispatcher turns them into fixed point.
@@ -292,4 +315,8 @@ pub struct DispatchLimits {
     pub join_distance: f32,
     /// A camera not seen for this long opens a `camera_fault` case.
     pub camera_fault_after: Duration,
+    /// Disk for the detection log; the oldest is removed first. None is written for 0.
+    pub log_budget_bytes: u64,
+    /// How many cases may be opened.
+    pub alerts: AlertLimits,
 }

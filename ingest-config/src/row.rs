@@ -161,6 +161,18 @@ impl<'d> Place<'d> {
         }
     }
 
+    /// A row of a list of tables below this table.
+    pub(crate) fn row_of(&self, key: &str, index: usize) -> Self {
+        let value = self.value(key).and_then(|value| value.get_ref().get(index));
+        Self {
+            document: self.document,
+            table: value.and_then(|value| value.get_ref().as_table()),
+            header: value.map_or(self.header, |value| value.span().start),
+            label: format!("[[{}.{key}]] #{} of {}", self.path.split('[').next().unwrap_or_default(), index + 1, self.label),
+            path: format!("{}[{}]", self.path_of(key), index + 1),
+        }
+    }
+
     /// Reports a problem of a key's value; the message continues the sentence `'key' in [[section]] #n …`.
     pub(crate) fn report(&self, problems: &mut Problems, key: &str, message: impl fmt::Display) {
         self.suggest(problems, key, message, None);

@@ -429,6 +429,7 @@ fn a_focus_request_brings_more_looks() {
         kind: EventKind::new("red"),
         look_interval: QUICK,
         until: now().plus(Duration::from_secs(60)),
+        verify: false,
     };
     let unknown = FocusRequest { kind: EventKind::new("unknown"), ..request.clone() };
     assert!(!street.stages.focus(&unknown));

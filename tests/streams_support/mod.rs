@@ -225,6 +225,9 @@ fn city(street: &SimulatedStreet, data: &Path) -> City {
         departments: BTreeMap::new(),
         routes: Vec::new(),
         destinations: BTreeMap::new(),
+        sensors: Vec::new(),
+        silences: Vec::new(),
+        permits: Vec::new(),
         pipeline: limits(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,
@@ -232,6 +235,8 @@ fn city(street: &SimulatedStreet, data: &Path) -> City {
             incident_quiet_after: Duration::from_secs(60),
             join_distance: 0.2,
             camera_fault_after: Duration::from_secs(60),
+            log_budget_bytes: 0,
+            alerts: citybrain_ingest_config::resolved::AlertLimits::default(),
         },
     }
 }
@@ -271,6 +276,7 @@ fn kind(name: &str) -> Kind {
             hits_needed: 2,
             looks_counted: 3,
         },
+        incident: citybrain_ingest_config::resolved::IncidentPolicy::default(),
     }
 }
 
@@ -295,5 +301,7 @@ fn of_city(
         kinds: kinds.clone(),
         evidence: BTreeMap::new(),
         ignore: Vec::new(),
+        zones: Vec::new(),
+        view: citybrain_ingest_config::resolved::View::default(),
     }
 }

@@ -15,4 +15,6 @@ pub struct FocusRequest {
     pub look_interval: Duration,
     /// When the request lapses.
     pub until: Timestamp,
+    /// An alarm was given, and is to be confirmed: models that wait for it are asked, too.
+    pub verify: bool,
 }

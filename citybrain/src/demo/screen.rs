@@ -83,8 +83,8 @@ impl Screen {
 pub fn table(outcome: &Outcome) {
     println!();
     println!(
-        "{:<22} {:<16} {:<24} {:>8} {:>9}  {:<22} {:<34} ok",
-        "kind", "camera", "visible at", "delay s", "allowed s", "deliveries", "case"
+        "{:<22} {:<16} {:<24} {:>8} {:>9} {:>9}  {:<22} {:<34} ok",
+        "kind", "camera", "visible at", "delay s", "allowed s", "on file s", "deliveries", "case"
     );
     for row in &outcome.rows {
         println!("{}", line(row));
@@ -101,14 +101,16 @@ pub fn table(outcome: &Outcome) {
 fn line(row: &Row) -> String {
     let deliveries: Vec<String> = row.deliveries.iter().map(|(via, n)| format!("{via} {n}")).collect();
     let delay = row.delay_s.map_or_else(|| "-".to_owned(), |delay| format!("{delay:.1}"));
+    let confirmed = row.confirmed_s.map_or_else(|| "-".to_owned(), |took| format!("{took:.1}"));
     let verdict = row.problem.as_deref().map_or("ok", |problem| problem);
     format!(
-        "{:<22} {:<16} {:<24} {:>8} {:>9.0}  {:<22} {:<34} {}",
+        "{:<22} {:<16} {:<24} {:>8} {:>9.0} {:>9}  {:<22} {:<34} {}",
         row.kind,
         row.camera,
         row.visible_at.to_string(),
         delay,
         row.deadline_s,
+        confirmed,
         deliveries.join(", "),
         row.case_id.as_deref().unwrap_or("-"),
         verdict

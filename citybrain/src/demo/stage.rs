@@ -152,7 +152,7 @@ fn arrival(received: Received) -> Option<Arrival> {
         Via::Mqtt => "mqtt",
     };
     let case = received.case_id?.to_string();
-    Some(Arrival { case, via: via.to_owned(), key: received.key, at: received.at })
+    Some(Arrival { case, via: via.to_owned(), key: received.key, event: received.event, at: received.at })
 }
 
 /// One event per camera and kind, from the moment its first sign could be seen.
@@ -180,7 +180,9 @@ fn scored_events(
         match city.kinds.get(&kind).filter(|row| !row.labels.is_disjoint(&labels)) {
             Some(row) => {
                 let deadline = row.deadline;
-                events.push(Event { kind, camera: camera.to_string(), visible_at, deadline });
+                let confirm_within = row.incident.confirm_within;
+                let camera = camera.to_string();
+                events.push(Event { kind, camera, visible_at, deadline, confirm_within });
             }
             None => {
                 unscored.insert(kind);

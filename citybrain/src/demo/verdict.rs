@@ -16,6 +16,8 @@ pub struct Event {
     pub visible_at: Timestamp,
     /// From visible to the first word on a desk.
     pub deadline: Duration,
+    /// From visible to the word that the alarm is confirmed, where its kind has two steps.
+    pub confirm_within: Option<Duration>,
 }
 
 /// One message on a desk.
@@ -27,6 +29,8 @@ pub struct Arrival {
     pub via: String,
     /// Its idempotency key.
     pub key: String,
+    /// What it tells: its CloudEvents type.
+    pub event: Option<String>,
     /// When it came.
     pub at: Timestamp,
 }
@@ -46,6 +50,10 @@ pub struct Row {
     pub delay_s: Option<f64>,
     /// Seconds allowed between the two.
     pub deadline_s: f64,
+    /// When a desk was told that the case is on file: of an alarm, that it is confirmed.
+    pub confirmed_at: Option<Timestamp>,
+    /// Seconds from visible until then.
+    pub confirmed_s: Option<f64>,
     /// The one case, where there is one.
     pub case_id: Option<String>,
     /// Channels over which the case arrived, `webhook` and `mqtt`, each with the number of distinct messages.
@@ -59,6 +67,9 @@ pub struct Row {
 
 /// Channels a case has to arrive over.
 pub const CHANNELS: [&str; 2] = ["webhook", "mqtt"];
+
+/// The event that tells of a case on file.
+const OPENED: &str = "citybrain.case.opened";
 
 /// How far a case's first sighting may lie before the moment a person could see the event.
 const EARLY: Duration = Duration::from_secs(10);
@@ -85,6 +96,10 @@ fn row(event: &Event, cases: &[Case], arrivals: &[Arrival]) -> Row {
     let of_case = || arrivals.iter().filter(|arrival| Some(&arrival.case) == case_id.as_ref());
     let case_at = of_case().map(|arrival| arrival.at).min();
     let delay = case_at.map(|at| at.since(event.visible_at));
+    let opened = of_case().filter(|arrival| arrival.event.as_deref() == Some(OPENED));
+    let confirmed_at = opened.map(|arrival| arrival.at).min();
+    let confirmed = confirmed_at.map(|at| at.since(event.visible_at));
+    let confirmed_late = event.confirm_within.is_some_and(|within| confirmed.is_none_or(|took| took > within));
     let mut keys: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for arrival in of_case() {
         keys.entry(arrival.via.clone()).or_default().insert(&arrival.key);
@@ -95,6 +110,7 @@ fn row(event: &Event, cases: &[Case], arrivals: &[Arrival]) -> Row {
         0 => Some("no case".to_owned()),
         1 if !missing.is_empty() => Some(format!("not delivered over {}", missing.join(" and "))),
         1 if delay.is_some_and(|delay| delay > event.deadline) => Some("too late".to_owned()),
+        1 if confirmed_late => Some("not confirmed in time".to_owned()),
         1 => None,
         n => Some(format!("{n} cases")),
     };
@@ -105,6 +121,8 @@ fn row(event: &Event, cases: &[Case], arrivals: &[Arrival]) -> Row {
         case_at,
         delay_s: delay.map(|delay| delay.as_secs_f64()),
         deadline_s: event.deadline.as_secs_f64(),
+        confirmed_at,
+        confirmed_s: confirmed.map(|took| took.as_secs_f64()),
         case_id,
         deliveries,
         ok: problem.is_none(),
@@ -123,7 +141,9 @@ mod tests {
 
     fn fire(camera: &str) -> Event {
         let deadline = Duration::from_secs(10);
-        Event { kind: EventKind::new("fire"), camera: camera.into(), visible_at: at(20), deadline }
+        let confirm_within = Some(Duration::from_secs(30));
+        let kind = EventKind::new("fire");
+        Event { kind, camera: camera.into(), visible_at: at(20), deadline, confirm_within }
     }
 
     fn case(id: &str, camera: &str, seen: i64) -> Case {
@@ -149,7 +169,8 @@ mod tests {
     }
 
     fn arrival(case: &str, via: &str, key: &str, secs: i64) -> Arrival {
-        Arrival { case: case.into(), via: via.into(), key: key.into(), at: at(secs) }
+        let event = Some(OPENED.to_owned());
+        Arrival { case: case.into(), via: via.into(), key: key.into(), event, at: at(secs) }
     }
 
     #[test]
@@ -175,6 +196,16 @@ mod tests {
         let late = rows(&[fire("c1")], &[case("a", "c1", 22)], &both(31));
         assert_eq!(late[0].problem.as_deref(), Some("too late"));
         assert_eq!(rows(&[fire("c1")], &[], &[])[0].problem.as_deref(), Some("no case"));
+    }
+
+    #[test]
+    fn an_alarm_that_nobody_was_told_is_confirmed_within_its_time_is_wrong() {
+        let mut alarm = arrival("a", "webhook", "k1", 25);
+        alarm.event = Some("citybrain.fire.pre_alarm".to_owned());
+        let confirmed = |secs| [alarm.clone(), arrival("a", "mqtt", "k2", secs)];
+        let row = |secs| rows(&[fire("c1")], &[case("a", "c1", 22)], &confirmed(secs)).remove(0);
+        assert_eq!((row(40).ok, row(40).confirmed_s), (true, Some(20.0)));
+        assert_eq!(row(51).problem.as_deref(), Some("not confirmed in time"));
     }
 
     #[test]

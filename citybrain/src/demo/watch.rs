@@ -42,7 +42,10 @@ pub async fn watch(stage: &mut Stage, until_judged: bool) -> anyhow::Result<Outc
         let now = SystemClock.now();
         screen.show(&outcome, now);
         stage.still_plays()?;
-        let given_up = |event: &Event| now >= event.visible_at.plus(event.deadline).plus(GIVE_UP);
+        let given_up = |event: &Event| {
+            let decided = event.deadline.max(event.confirm_within.unwrap_or_default());
+            now >= event.visible_at.plus(decided).plus(GIVE_UP)
+        };
         let judged = outcome.rows.iter().zip(&events).all(|(row, event)| row.ok || given_up(event));
         if until_judged && judged && now >= last.plus(SETTLE) {
             screen.end();

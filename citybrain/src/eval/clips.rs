@@ -161,7 +161,7 @@ impl Desk {
         self.note(frame);
         let judged = self.evidence.judge(frame);
         for kind in judged.suspects {
-            if let Some(request) = self.focus.request(&self.city, &judged.look, kind) {
+            if let Some(request) = self.focus.request(&self.city, &judged.look, kind, false) {
                 self.replay.focus(&request);
             }
         }

@@ -1,6 +1,7 @@
 //! Cameras, kinds, cases and deliveries as JSON.
 
 use super::Problem;
+use crate::incident::Incident;
 use crate::services::{CameraView, CaseView, Services};
 use crate::store::{CaseFilter, CasePage, Cursor, DeliveryFilter, DeliveryPage, PageRequest, Replay};
 use axum::Json;
@@ -81,6 +82,16 @@ pub(super) async fn case(
     let id = CaseId::new(&id)?;
     let case = services.case(&id).await?;
     case.map(Json).ok_or_else(|| Problem::not_found(format!("there is no case {id}")))
+}
+
+/// Why a case was opened.
+pub(super) async fn why(
+    State(services): State<Services>,
+    Path(id): Path<String>,
+) -> Result<Json<Incident>, Problem> {
+    let id = CaseId::new(&id)?;
+    let incident = services.why(&id).await?;
+    incident.map(Json).ok_or_else(|| Problem::not_found(format!("there is no incident behind a case {id}")))
 }
 
 pub(super) async fn deliveries(

@@ -35,6 +35,7 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .route("/cameras", get(cases::cameras))
         .route("/cases", get(cases::cases))
         .route("/cases/{id}", get(cases::case))
+        .route("/cases/{id}/why", get(cases::why))
         .route("/deliveries", get(cases::deliveries))
         .route("/deliveries/{key}/replay", post(cases::replay))
         .route("/kinds", get(cases::kinds))

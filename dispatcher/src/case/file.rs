@@ -2,11 +2,11 @@
 
 use super::state::{self, Because, IllegalTransition};
 use crate::evidence::MicroNats;
-use crate::incident::{Cause, Incident};
+use crate::incident::{Cause, Incident, Standing};
 use citybrain_ingest_config::City;
 use citybrain_types::{
-    BoundingBox, CameraId, Case, CaseChange, CaseId, CaseState, DepartmentId, EventKind, Priority, Score,
-    Timestamp,
+    BoundingBox, CameraId, Case, CaseChange, CaseId, CaseState, DepartmentId, EventKind, IncidentId, Priority,
+    Score, Timestamp,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -18,12 +18,13 @@ pub const SYSTEM: &str = "system";
 /// A kind that is not in the catalogue, as a camera's fault may be, is handled within this.
 const HANDLE_WITHIN_BY_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A new case: as it was first reported, and as it stands after it was verified, filed and dispatched.
+/// A new case: as it was first reported, and as it stands now: verified, filed and dispatched, or, where its alarm has
+/// two steps, being verified.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filed {
     /// The case at version 1, `reported`: what a pre-alarm tells.
     pub reported: Case,
-    /// The case, dispatched.
+    /// The case, dispatched or being verified.
     pub case: Case,
     /// Its trail so far, a line for each step.
     pub changes: Vec<CaseChange>,
@@ -52,11 +53,14 @@ pub fn open(city: &City, incident: &Incident, cause: &Cause) -> Result<Filed, Il
     };
     let mut case = reported.clone();
     let mut changes = vec![state::begin(&case, because(first_reason(incident, cause)))];
-    for (to, reason) in [
+    let steps = [
         (CaseState::Verifying, "accumulated evidence is weighed".to_owned()),
         (CaseState::Filed, confirmed_reason(cause)),
         (CaseState::Dispatched, to_whom),
-    ] {
+    ];
+    // An alarm that is being heard goes on when it is confirmed (see `verdict`).
+    let so_far = if matches!(incident.standing, Standing::Alarm(_)) { 1 } else { steps.len() };
+    for (to, reason) in steps.into_iter().take(so_far) {
         changes.push(state::advance(&mut case, to, because(reason))?);
     }
     let pre_alarm = city.kinds.get(&incident.kind).is_some_and(|kind| kind.pre_alarm);
@@ -147,6 +151,8 @@ enum Seen<'a> {
         first_sequence: u64,
         first_seen_at: Timestamp,
         snapshot_lost: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        previous_case: Option<&'a IncidentId>,
     },
     Lost {
         camera: &'a CameraId,
@@ -169,6 +175,7 @@ fn seen(incident: &Incident, cause: &Cause) -> String {
             first_sequence: sight.first.sequence,
             first_seen_at: sight.first.captured_at,
             snapshot_lost: sight.snapshot_lost,
+            previous_case: incident.previous.as_ref(),
         },
         Cause::CameraLost(outcome) => {
             Seen::Lost { camera, outcome: outcome.name(), unseen_since: incident.first_seen_at }
@@ -178,10 +185,21 @@ fn seen(incident: &Incident, cause: &Cause) -> String {
 }
 
 fn first_reason(incident: &Incident, cause: &Cause) -> String {
-    match cause {
-        Cause::Seen(_) => format!("camera {} saw {}", incident.camera, incident.kind),
-        Cause::CameraLost(outcome) => format!("camera {} is not seen: {}", incident.camera, outcome.name()),
+    let Incident { camera, kind, .. } = incident;
+    let mut reason = match cause {
+        Cause::Seen(_) => format!("camera {camera} saw {kind}"),
+        Cause::CameraLost(outcome) => format!("camera {camera} is not seen: {}", outcome.name()),
+    };
+    if let Some(before) = &incident.previous {
+        reason += &format!(" again where case {before} was");
     }
+    if let Some(area) = &incident.storm_of {
+        reason += &format!("; so many do in {area} that this case stands for all further ones");
+    }
+    if let Some(permit) = &incident.permit {
+        reason += &format!("; {}", permit.words());
+    }
+    reason
 }
 
 fn confirmed_reason(cause: &Cause) -> String {

@@ -7,6 +7,7 @@
 
 pub mod file;
 pub mod state;
+pub mod verdict;
 
 mod stage;
 

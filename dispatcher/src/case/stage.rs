@@ -1,6 +1,7 @@
 //! The stage around the decision: incidents in, commits out, destinations woken, listeners told.
 
 use super::file::{self, Filed};
+use super::verdict;
 use crate::delivery::{Committed, Mailroom};
 use crate::envelope::EventType;
 use crate::fail_point::{self, FailPoint};
@@ -10,7 +11,7 @@ use crate::outbox;
 use crate::services::Change;
 use crate::store::{CaseWrite, Commit, Store, StoreError, Watermark};
 use citybrain_ingest_config::City;
-use citybrain_types::{CameraId, Case, CaseId, Clock, EventKind, Timestamp};
+use citybrain_types::{CameraId, Case, CaseId, CaseState, Clock, EventKind, IncidentId, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,6 +156,34 @@ impl CaseStage {
                 }
                 outcome.commit.open_incidents.push(incident.clone());
             }
+            IncidentChange::Confirmed { incident, captured_at, at } => {
+                if let Some(case) = self.newest(&incident.id, outcome).await? {
+                    match verdict::confirm(&case, incident, *at) {
+                        Ok(heard) => self.heard(city, EventType::CaseOpened, heard, *captured_at, &[], outcome),
+                        Err(illegal) => {
+                            tracing::error!(incident = %incident.id, %illegal, "a case cannot be filed");
+                        }
+                    }
+                }
+                outcome.commit.open_incidents.push(incident.clone());
+            }
+            IncidentChange::Withdrawn { incident, captured_at, at } => {
+                if let Some(case) = self.newest(&incident.id, outcome).await? {
+                    let told = self.told_of_alarm(&case.id, outcome).await?;
+                    let heard = verdict::withdraw(&case, incident, *at);
+                    self.heard(city, EventType::Withdrawn, heard, *captured_at, &told, outcome);
+                }
+            }
+            IncidentChange::Remembered(incident) => {
+                outcome.commit.over_incidents.retain(|id| *id != incident.id);
+                outcome.commit.open_incidents.push(incident.clone());
+            }
+            IncidentChange::Forgotten(id) => {
+                outcome.commit.open_incidents.retain(|open| open.id != *id);
+                outcome.commit.over_incidents.push(id.clone());
+            }
+            // The stage before keeps it: it concerns no case.
+            IncidentChange::Held { .. } => {}
             IncidentChange::Over { incident, at } => {
                 if let Some(case) = self.known(&incident.id, outcome).await? {
                     self.over(city, &case, incident, *at, outcome);
@@ -183,7 +212,9 @@ impl CaseStage {
                 deliveries.iter().for_each(|row| self.mailroom.express(row, committed));
             }
         }
-        deliveries.extend(outbox::deliveries(city, EventType::CaseOpened, &case, captured_at, now));
+        if case.state == CaseState::Dispatched {
+            deliveries.extend(outbox::deliveries(city, EventType::CaseOpened, &case, captured_at, now));
+        }
         outcome.told.push(Told { case: case.clone(), opened_from: Some(captured_at) });
         outcome.commit.cases.push(CaseWrite::Change { case, changes, deliveries });
     }
@@ -209,10 +240,49 @@ impl CaseStage {
         }
     }
 
+    /// Writes what became of an alarm, and tells those who are responsible and those in `also`.
+    fn heard(
+        &self,
+        city: &City,
+        event: EventType,
+        heard: Option<verdict::Heard>,
+        captured_at: Timestamp,
+        also: &[outbox::Told],
+        outcome: &mut Outcome,
+    ) {
+        let Some((case, changes)) = heard else { return };
+        let times = (captured_at, self.clock.now());
+        let deliveries = outbox::deliveries_also(city, event, &case, times, also);
+        outcome.told.push(Told { case: case.clone(), opened_from: None });
+        outcome.commit.cases.push(CaseWrite::Change { case, changes, deliveries });
+    }
+
+    /// Who got the pre-alarm of a case.
+    async fn told_of_alarm(&self, case: &CaseId, outcome: &Outcome) -> Result<Vec<outbox::Told>, StoreError> {
+        let mut told = self.store.told(case, EventType::PreAlarm).await?;
+        let uncommitted = outcome.commit.cases.iter().filter_map(|write| match write {
+            CaseWrite::Change { deliveries, .. } => Some(deliveries),
+            CaseWrite::Refresh(_) => None,
+        });
+        let alarms = uncommitted
+            .flatten()
+            .filter(|row| row.delivery.case == *case && row.event == EventType::PreAlarm);
+        told.extend(alarms.map(|row| (row.delivery.destination.clone(), row.department.clone())));
+        Ok(told)
+    }
+
+    /// The case of an incident as it will stand after this commit, or as it stands where that is newer: a replay after
+    /// a crash finds its work done.
+    async fn newest(&self, incident: &IncidentId, outcome: &Outcome) -> Result<Option<Case>, StoreError> {
+        let Some(known) = self.known(incident, outcome).await? else { return Ok(None) };
+        let stored = self.store.case(&known.id).await?;
+        Ok(Some(stored.filter(|stored| stored.version > known.version).unwrap_or(known)))
+    }
+
     /// The case of an incident as it will stand after this commit.
     async fn known(
         &self,
-        incident: &citybrain_types::IncidentId,
+        incident: &IncidentId,
         outcome: &Outcome,
     ) -> Result<Option<Case>, StoreError> {
         let written = outcome.commit.cases.iter().rev().find_map(|write| match write {

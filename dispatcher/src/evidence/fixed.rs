@@ -4,7 +4,7 @@
 //! library versions, and a case opens or does not open on one bit. Integers give the same answer everywhere.
 
 use citybrain_types::{Score, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// ln 2 in millionths of a nat, with 40 fractional bits.
@@ -18,7 +18,7 @@ const EXP_TERMS: i128 = 20;
 const LOG_BITS: u32 = 32;
 
 /// Log-odds in millionths of a nat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MicroNats(i64);
 
@@ -83,6 +83,25 @@ impl MicroNats {
     #[must_use]
     pub const fn minus(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
+    }
+
+    /// From whole millionths of a nat.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Half of it, towards zero.
+    #[must_use]
+    pub const fn halved(self) -> Self {
+        Self(self.0 / 2)
+    }
+
+    /// Held within `-bound..=bound`.
+    #[must_use]
+    pub fn within(self, bound: Self) -> Self {
+        let bound = bound.0.max(0);
+        Self(self.0.clamp(-bound, bound))
     }
 
     /// Held within `0..=max`.

@@ -4,7 +4,8 @@
 //! nat, where a look that found nothing counts against. Evidence opens at `open_at` with `hits_needed` hits among
 //! the last `looks_counted` looks, and closes below `close_at` after `hold`. Time is the frames' own, so the same
 //! frames give the same sightings, however they were batched. Where a frame has asked another model for a second
-//! opinion, the two are one look, in which the second has the last word (see `opinion`).
+//! opinion, the two are one look, in which the second has the last word (see `opinion`); only where an alarm has two
+//! steps the first alone raises it, and the second is handed on for the step in which it is confirmed or withdrawn.
 //!
 //! [`Evidence`] is the decision, without clock or I/O; [`run`] is the stage around it.
 
@@ -15,6 +16,7 @@ mod places;
 mod policy;
 mod stage;
 mod track;
+mod zones;
 
 #[cfg(test)]
 mod opinion_tests;
@@ -28,7 +30,6 @@ pub use stage::Focus;
 pub(crate) use stage::{EvidenceStage, run};
 
 use citybrain_ingest_config::City;
-use citybrain_ingest_config::resolved::Camera;
 use citybrain_types::{
     BoundingBox, CameraId, EventKind, FrameDetections, FrameOutcome, Score, Snapshots, Timestamp,
 };
@@ -38,7 +39,8 @@ use places::Places;
 use policy::Policy;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use track::{Found, LookAt};
+use track::LookAt;
+use zones::{Calendar, Rules};
 
 /// The frame in which something was seen first.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,6 +62,8 @@ pub struct Sight {
     pub track: u32,
     /// Where in the picture, now.
     pub place: BoundingBox,
+    /// The box of this look; one much larger or smaller than the place does not move it.
+    pub seen: BoundingBox,
     /// Score of this look.
     pub score: Score,
     /// The frame in which it was seen first.
@@ -78,6 +82,15 @@ pub struct Sight {
     pub snapshot_lost: bool,
 }
 
+/// What one look says of a place: log-odds for its kind being there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Word {
+    /// By the model that looks in its turn.
+    pub first: MicroNats,
+    /// By the model that was asked because of it, where it was.
+    pub second: Option<MicroNats>,
+}
+
 /// What one look of one camera says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sighting {
@@ -85,6 +98,15 @@ pub enum Sighting {
     Opened(Sight),
     /// What opened before is still there.
     Seen(Sight),
+    /// What a look says of an open place whose alarm has two steps, whether it was seen there or not.
+    Weighed {
+        /// Which kind.
+        kind: EventKind,
+        /// Which place.
+        track: u32,
+        /// What was said of it.
+        word: Word,
+    },
     /// Evidence has become too weak.
     Closed {
         /// Which kind.
@@ -129,6 +151,10 @@ pub enum Ignored {
     NotWatched,
     /// It lies in a part of the picture in which nothing counts.
     Masked,
+    /// The kind has zones, and it lies in none of them, or in none that is in force now.
+    OutsideZones,
+    /// It is smaller than what counts in its zone.
+    TooSmall,
     /// So many places of this kind are followed in this picture already that a weaker one had to make room.
     TracksFull,
 }
@@ -141,6 +167,8 @@ impl Ignored {
             Self::UnknownKind => "unknown_kind",
             Self::NotWatched => "not_watched",
             Self::Masked => "masked",
+            Self::OutsideZones => "outside_zones",
+            Self::TooSmall => "too_small",
             Self::TracksFull => "tracks_full",
         }
     }
@@ -151,8 +179,10 @@ impl Ignored {
 pub struct Judged {
     /// What the look says.
     pub look: Look,
-    /// Kinds with a pre-alarm that may be there: worth another look soon.
+    /// Kinds with a pre-alarm that may be there, or are to be confirmed: worth another look soon.
     pub suspects: Vec<EventKind>,
+    /// Those of them whose alarm was given and is to be confirmed.
+    pub alarms: Vec<EventKind>,
     /// Detections that added nothing.
     pub ignored: Vec<Ignored>,
 }
@@ -161,6 +191,7 @@ pub struct Judged {
 #[derive(Debug)]
 pub struct Evidence {
     city: Arc<City>,
+    calendar: Calendar,
     cameras: HashMap<CameraId, CameraEvidence>,
 }
 
@@ -180,7 +211,8 @@ impl Evidence {
         let lost =
             |camera| (camera, CameraEvidence { health: Health::faulty(), ..CameraEvidence::default() });
         let cameras = faulty.into_iter().map(lost).collect();
-        let mut evidence = Self { city: Arc::clone(&city), cameras };
+        let calendar = Calendar::of(&city.site.time_zone);
+        let mut evidence = Self { city: Arc::clone(&city), calendar, cameras };
         evidence.reload(city);
         evidence
     }
@@ -193,12 +225,14 @@ impl Evidence {
             let join_distance = city.dispatch.join_distance;
             let policy = |kind: &EventKind| {
                 let policy = city.evidence_policy(&camera.id, kind)?;
-                Some((kind.clone(), Policy::new(&policy, join_distance)))
+                let confirm_within = city.kinds.get(kind)?.incident.confirm_within;
+                Some((kind.clone(), Policy::new(&policy, confirm_within, join_distance)))
             };
             state.policies = camera.kinds.iter().filter_map(policy).collect();
             state.places.retain(|kind, _| state.policies.contains_key(kind));
             state.health.forget_models();
         }
+        self.calendar = Calendar::of(&city.site.time_zone);
         self.city = city;
     }
 
@@ -212,11 +246,12 @@ impl Evidence {
             looked_for: Vec::new(),
             sightings: Vec::new(),
         };
-        let mut judged = Judged { look, suspects: Vec::new(), ignored: Vec::new() };
+        let mut judged = Judged { look, suspects: Vec::new(), alarms: Vec::new(), ignored: Vec::new() };
         let camera = self.city.cameras.get(&frame.camera);
         let Some((camera, state)) = camera.zip(self.cameras.get_mut(&frame.camera)) else { return judged };
+        let rules = Rules { camera, city: &self.city, calendar: &self.calendar };
         if frame.asked.is_some() {
-            state.lay_by(camera, &self.city, frame, &mut judged.ignored);
+            state.lay_by(&rules, frame, &mut judged.ignored);
             return judged;
         }
         let fault_after = self.city.dispatch.camera_fault_after;
@@ -228,7 +263,7 @@ impl Evidence {
             HealthTurn::Back => judged.look.sightings.push(Sighting::CameraBack),
         }
         if frame.outcome == FrameOutcome::Analysed {
-            state.judge_analysed(camera, &self.city, frame, &mut judged);
+            state.judge_analysed(&rules, frame, &mut judged);
         }
         judged
     }
@@ -237,22 +272,27 @@ impl Evidence {
 impl CameraEvidence {
     /// Keeps an answer for the frame that asked for it. It says nothing of the camera's health: a model that is asked
     /// now and then, and fails, leaves the camera seen.
-    fn lay_by(&mut self, camera: &Camera, city: &City, frame: &FrameDetections, ignored: &mut Vec<Ignored>) {
+    fn lay_by(&mut self, rules: &Rules<'_>, frame: &FrameDetections, ignored: &mut Vec<Ignored>) {
         if frame.outcome != FrameOutcome::Analysed {
             return;
         }
-        let found = sort_by_kind(camera, city, frame, ignored);
+        let found = rules.sort_by_kind(frame, ignored);
         if let Some(opinion) = Opinion::of(frame, found) {
             self.laid_by.put(opinion, frame.sequence);
         }
     }
 
-    fn judge_analysed(&mut self, camera: &Camera, city: &City, frame: &FrameDetections, judged: &mut Judged) {
+    fn judge_analysed(&mut self, rules: &Rules<'_>, frame: &FrameDetections, judged: &mut Judged) {
         let opinions = self.laid_by.take(frame.sequence);
         let decided_at = opinions.iter().map(|opinion| opinion.decided_at);
         judged.look.decided_at = decided_at.fold(judged.look.decided_at, Timestamp::max);
-        let found = sort_by_kind(camera, city, frame, &mut judged.ignored);
-        let mut found = overruled(found, &opinions);
+        let found = rules.sort_by_kind(frame, &mut judged.ignored);
+        // Where an alarm has two steps, the second opinion waits for the second.
+        let waits = |kind: &EventKind| {
+            let two_steps = self.policies.get(kind).is_some_and(|policy| policy.confirm_within.is_some());
+            two_steps && frame.looked_for.contains(kind)
+        };
+        let mut found = overruled(found, &opinions, &waits);
         let at = LookAt {
             sequence: frame.sequence,
             captured_at: frame.captured_at,
@@ -263,6 +303,7 @@ impl CameraEvidence {
             snapshot_lost: frame.snapshot_lost || opinions.iter().any(|opinion| opinion.snapshot_lost),
             whole: true,
             opinions: &opinions,
+            waiting: &[],
         };
         // A kind that was found was looked for, whatever the list says.
         let listed =
@@ -279,42 +320,17 @@ impl CameraEvidence {
             }
             // What only a second opinion speaks of was not looked for outside its part of the picture.
             let at = LookAt { whole: opinions.is_empty() || frame.looked_for.contains(kind), ..at };
+            let at = if waits(kind) { LookAt { opinions: &[], waiting: &opinions, ..at } } else { at };
             let places = self.places.entry(kind.clone()).or_default();
             judged.look.sightings.extend(places.look(kind, policy, &at, found, &mut judged.ignored));
-            let pre_alarm = city.kinds.get(kind).is_some_and(|row| row.pre_alarm);
-            if pre_alarm && places.is_suspect() {
+            let pre_alarm = rules.city.kinds.get(kind).is_some_and(|row| row.pre_alarm);
+            if pre_alarm && places.is_suspect(policy, frame.captured_at) {
                 judged.suspects.push(kind.clone());
+                if places.is_alarm(policy, frame.captured_at) {
+                    judged.alarms.push(kind.clone());
+                }
             }
         }
         judged.look.looked_for = looked_for;
     }
-}
-
-/// The detections that count, by kind.
-fn sort_by_kind(
-    camera: &Camera,
-    city: &City,
-    frame: &FrameDetections,
-    ignored: &mut Vec<Ignored>,
-) -> BTreeMap<EventKind, Vec<Found>> {
-    let mut by_kind: BTreeMap<EventKind, Vec<Found>> = BTreeMap::new();
-    for detection in &frame.detections {
-        let reason = if !city.kinds.contains_key(&detection.kind) {
-            Some(Ignored::UnknownKind)
-        } else if !camera.kinds.contains(&detection.kind) {
-            Some(Ignored::NotWatched)
-        } else if camera.ignore.iter().any(|mask| mask.contains(detection.bbox.center())) {
-            Some(Ignored::Masked)
-        } else {
-            None
-        };
-        match reason {
-            Some(reason) => ignored.push(reason),
-            None => by_kind
-                .entry(detection.kind.clone())
-                .or_default()
-                .push(Found { score: detection.score, bbox: detection.bbox }),
-        }
-    }
-    by_kind
 }

@@ -6,6 +6,8 @@
 //! is lost) the frame counts as it stands. What is decided depends on the order of a camera's frames alone, not on how
 //! they were batched.
 
+use super::fixed::MicroNats;
+use super::policy::same_place;
 use super::track::Found;
 use citybrain_types::{BoundingBox, EventKind, FrameDetections, Snapshots, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,9 +52,24 @@ impl Opinion {
         self.kinds.contains(kind) && self.region.contains(point)
     }
 
+    /// What it says of a kind at a place: what it found nearest to it, or `nothing_found`; `None` when it says nothing.
+    pub(super) fn of_place(
+        &self,
+        kind: &EventKind,
+        place: &BoundingBox,
+        (nothing_found, join_distance): (MicroNats, f32),
+    ) -> Option<MicroNats> {
+        if !self.covers(kind, place.center()) {
+            return None;
+        }
+        let near = self.found.get(kind).into_iter().flatten();
+        let near = near.filter(|found| same_place(place, &found.bbox, join_distance));
+        Some(near.map(|found| MicroNats::logit(found.score)).max().unwrap_or(nothing_found))
+    }
+
     /// Puts what it found in place of what the opinions before it found in its part of the picture.
-    fn overrule(&self, found: &mut BTreeMap<EventKind, Vec<Found>>) {
-        for kind in &self.kinds {
+    fn overrule(&self, found: &mut BTreeMap<EventKind, Vec<Found>>, waits: &dyn Fn(&EventKind) -> bool) {
+        for kind in self.kinds.iter().filter(|kind| !waits(kind)) {
             let own = self.found.get(kind).into_iter().flatten().copied();
             let all = found.entry(kind.clone()).or_default();
             all.retain(|found| !self.region.contains(found.bbox.center()));
@@ -87,12 +104,13 @@ impl LaidBy {
     }
 }
 
-/// What a frame found, once those it asked have spoken.
+/// What a frame found, once those it asked have spoken; on kinds of which `waits` holds they speak later.
 pub(super) fn overruled(
     mut found: BTreeMap<EventKind, Vec<Found>>,
     opinions: &[Opinion],
+    waits: &dyn Fn(&EventKind) -> bool,
 ) -> BTreeMap<EventKind, Vec<Found>> {
-    opinions.iter().for_each(|opinion| opinion.overrule(&mut found));
+    opinions.iter().for_each(|opinion| opinion.overrule(&mut found, waits));
     found.retain(|_, found| !found.is_empty());
     found
 }

@@ -3,8 +3,8 @@
 use super::fixed::MicroNats;
 use super::policy::{Policy, centre_distance, same_place};
 use super::track::{Found, LookAt, Track, Turn};
-use super::{Ignored, Sighting};
-use citybrain_types::{EventKind, Score};
+use super::{Ignored, Sighting, Word};
+use citybrain_types::{EventKind, Score, Timestamp};
 use std::cmp::Ordering;
 
 /// Most places followed at once for one camera and kind. A picture with more holds noise; memory stays bounded.
@@ -50,14 +50,23 @@ impl Places {
                 Turn::Seen => sightings.push(Sighting::Seen(track.sight(kind, policy, look))),
                 Turn::Closed => sightings.push(Sighting::Closed { kind: kind.clone(), track: track.id }),
             }
+            if policy.confirm_within.is_some() && track.is_open() {
+                let word = word(kind, policy, look, track, found.as_ref());
+                sightings.push(Sighting::Weighed { kind: kind.clone(), track: track.id, word });
+            }
         }
         self.tracks.retain(|track| !track.is_spent(policy));
         sightings
     }
 
     /// Whether some place is worth looking at again soon.
-    pub(super) fn is_suspect(&self) -> bool {
-        self.tracks.iter().any(Track::is_suspect)
+    pub(super) fn is_suspect(&self, policy: &Policy, at: Timestamp) -> bool {
+        self.tracks.iter().any(|track| track.is_suspect(policy, at))
+    }
+
+    /// Whether an alarm was given for some place, and is to be confirmed.
+    pub(super) fn is_alarm(&self, policy: &Policy, at: Timestamp) -> bool {
+        self.tracks.iter().any(|track| track.is_open() && track.is_suspect(policy, at))
     }
 
     /// The track a box belongs to: by overlap first, then by distance; one without a box in this frame first.
@@ -84,7 +93,7 @@ impl Places {
         ignored: &mut Vec<Ignored>,
     ) -> Option<usize> {
         let says = MicroNats::logit(found.score);
-        if says <= MicroNats::ZERO && found.score.get() < policy.hit_score {
+        if says <= MicroNats::ZERO && !found.is_hit(policy) {
             return None;
         }
         let track = Track::new(self.next_id, found, look.captured_at);
@@ -104,6 +113,14 @@ impl Places {
         self.tracks[weakest] = track;
         Some(weakest)
     }
+}
+
+/// What a look says of a place whose alarm has two steps.
+fn word(kind: &EventKind, policy: &Policy, look: &LookAt<'_>, track: &Track, found: Option<&Found>) -> Word {
+    let near = (policy.nothing_found, policy.picture_distance);
+    let second = look.waiting.iter().filter_map(|opinion| opinion.of_place(kind, &track.place, near));
+    let first = found.map_or(policy.nothing_found, |found| MicroNats::logit(found.score));
+    Word { first, second: second.max() }
 }
 
 /// A total order, so that the order of boxes within a frame does not matter.

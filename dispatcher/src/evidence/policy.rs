@@ -33,14 +33,18 @@ pub struct Policy {
     pub hits_needed: u32,
     /// … among the last this many looks, as a mask with one bit for each.
     pub looks_mask: u64,
+    /// The alarm has two steps: this long a second opinion is heard apart, and the camera looked at more often.
+    pub confirm_within: Option<Duration>,
     /// Boxes whose centres are this near lie at one place, in fractions of the picture.
     pub join_distance: f32,
+    /// Boxes whose centres are this near belong to one happening, in fractions of the picture.
+    pub picture_distance: f32,
 }
 
 impl Policy {
     /// Turns a policy of the configuration into fixed point.
     #[must_use]
-    pub fn new(policy: &EvidencePolicy, join_distance: f32) -> Self {
+    pub fn new(policy: &EvidencePolicy, confirm_within: Option<Duration>, join_distance: f32) -> Self {
         let looks = policy.looks_counted.clamp(1, MAX_LOOKS_COUNTED);
         let floor =
             Score::new(policy.log_floor).map_or(MicroNats::ZERO.minus(MicroNats::MAX_LOOK), MicroNats::logit);
@@ -54,7 +58,9 @@ impl Policy {
             hold: policy.hold,
             hits_needed: policy.hits_needed.min(looks),
             looks_mask: u64::MAX >> (MAX_LOOKS_COUNTED - looks),
+            confirm_within,
             join_distance: join_distance * SAME_THING_SHARE,
+            picture_distance: join_distance,
         }
     }
 }

@@ -39,12 +39,13 @@ pub(crate) async fn run(mut stage: EvidenceStage, mut frames: mpsc::Receiver<Vec
         }
         let mut looks = Vec::with_capacity(batch.len());
         for frame in &batch {
-            let Judged { look, suspects, ignored } = stage.evidence.judge(frame);
+            let Judged { look, suspects, alarms, ignored } = stage.evidence.judge(frame);
             for reason in ignored {
                 stage.metrics.ignored(reason);
             }
             for kind in suspects {
-                let request = focus.request(&stage.city.borrow(), &look, kind);
+                let verify = alarms.contains(&kind);
+                let request = focus.request(&stage.city.borrow(), &look, kind, verify);
                 // Never waits: a request against the stream must not hold the stream up. The next look asks again.
                 request.into_iter().for_each(|r| stage.metrics.focus_asked(stage.focus.try_send(r).is_ok()));
             }
@@ -60,24 +61,33 @@ pub(crate) async fn run(mut stage: EvidenceStage, mut frames: mpsc::Receiver<Vec
 /// When each camera was last asked for: decides whether it is asked for again.
 #[derive(Debug, Default)]
 pub struct Focus {
-    asked_at: HashMap<CameraId, Timestamp>,
+    asked_at: HashMap<CameraId, (Timestamp, bool)>,
 }
 
 impl Focus {
-    /// Asks for more looks at a suspect; `None` when that was done lately.
-    pub fn request(&mut self, city: &City, look: &Look, kind: EventKind) -> Option<FocusRequest> {
-        let asked_lately =
-            |at: &Timestamp| *at <= look.captured_at && look.captured_at.since(*at) < FOCUS_REPEAT;
+    /// Asks for more looks at a suspect, or, with `verify`, at one whose alarm was given; `None` when that was done
+    /// lately.
+    pub fn request(
+        &mut self,
+        city: &City,
+        look: &Look,
+        kind: EventKind,
+        verify: bool,
+    ) -> Option<FocusRequest> {
+        let asked_lately = |(at, verified): &(Timestamp, bool)| {
+            *at <= look.captured_at && look.captured_at.since(*at) < FOCUS_REPEAT && (*verified || !verify)
+        };
         if self.asked_at.get(&look.camera).is_some_and(asked_lately) {
             return None;
         }
         let interval = city.kinds.get(&kind)?.look_interval;
-        self.asked_at.insert(look.camera.clone(), look.captured_at);
+        self.asked_at.insert(look.camera.clone(), (look.captured_at, verify));
         Some(FocusRequest {
             camera: look.camera.clone(),
             kind,
             look_interval: (interval / FOCUS_FACTOR).max(FOCUS_MIN_INTERVAL),
             until: look.decided_at.plus(FOCUS_FOR),
+            verify,
         })
     }
 }

@@ -2,8 +2,9 @@
 
 use super::{Evidence, Ignored, Judged, MAX_TRACKS, Sighting};
 use crate::testing::city::{START, around, burning, city, fire, look, policy, with_box};
-use citybrain_ingest_config::resolved::EvidencePolicy;
+use citybrain_ingest_config::resolved::{EvidencePolicy, Hours, Zone};
 use citybrain_types::{BoundingBox, FrameDetections, Polygon, Snapshots};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ fn names(judged: &Judged) -> Vec<&'static str> {
     let name = |sighting: &Sighting| match sighting {
         Sighting::Opened(_) => "opened",
         Sighting::Seen(_) => "seen",
+        Sighting::Weighed { .. } => "weighed",
         Sighting::Closed { .. } => "closed",
         Sighting::CameraLost { .. } => "lost",
         Sighting::CameraBack => "back",
@@ -213,4 +215,80 @@ fn the_picture_of_the_last_hit_stands_in_for_one_that_could_not_be_written() {
     let Sighting::Opened(sight) = &judged.look.sightings[0] else { panic!("{judged:?}") };
     assert_eq!(sight.snapshots, Some(snapshot("gate-1/a.jpg")));
     assert!(sight.snapshot_lost);
+}
+
+fn zone(part: &[[f32; 2]]) -> Zone {
+    Zone {
+        name: "zone".to_owned(),
+        part: Polygon::new(part.to_vec()).unwrap(),
+        kinds: BTreeSet::from([fire()]),
+        ignore: false,
+        min_size: 0.0,
+        hit_scores: BTreeMap::new(),
+        hours: None,
+    }
+}
+
+const LEFT_HALF: [[f32; 2]; 4] = [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]];
+
+fn with_zones(zones: Vec<Zone>) -> Evidence {
+    let mut city = city(Path::new("unused"));
+    city.cameras.values_mut().for_each(|camera| camera.zones = zones.clone());
+    Evidence::new(Arc::new(city), [])
+}
+
+#[test]
+fn a_kind_with_zones_counts_in_them_only_and_other_kinds_everywhere() {
+    let mut evidence = with_zones(vec![zone(&LEFT_HALF)]);
+    let frame = |n| {
+        let inside = with_box(look("gate-1", n), "fire", 0.95, around(0.2, 0.5));
+        let outside = with_box(inside, "fire", 0.95, around(0.8, 0.5));
+        with_box(outside, "littering", 0.95, around(0.8, 0.5))
+    };
+    let judged: Vec<_> = (0..2).map(|n| evidence.judge(&frame(n))).collect();
+    let opened: Vec<_> = judged[1]
+        .look
+        .sightings
+        .iter()
+        .map(|sighting| match sighting {
+            Sighting::Opened(sight) => (sight.kind.to_string(), sight.place),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(opened, [("fire".into(), around(0.2, 0.5)), ("littering".into(), around(0.8, 0.5))]);
+    assert!(judged.iter().all(|judged| judged.ignored == [Ignored::OutsideZones]));
+}
+
+#[test]
+fn a_zone_has_its_own_hit_score_smallest_box_and_mask() {
+    let strict = Zone { hit_scores: BTreeMap::from([(fire(), 0.97)]), ..zone(&LEFT_HALF) };
+    let said = says(&mut with_zones(vec![strict]), (0..5).map(|n| {
+        with_box(look("gate-1", n), "fire", 0.95, around(0.2, 0.5))
+    }));
+    assert!(said.iter().all(Vec::is_empty), "{said:?}");
+    let large = Zone { min_size: 0.02, ..zone(&LEFT_HALF) };
+    let mut evidence = with_zones(vec![large]);
+    let judged = evidence.judge(&with_box(look("gate-1", 0), "fire", 0.95, around(0.2, 0.5)));
+    assert_eq!(judged.ignored, [Ignored::TooSmall]);
+    let mask = Zone { ignore: true, ..zone(&LEFT_HALF) };
+    let mut evidence = with_zones(vec![mask]);
+    let judged = evidence.judge(&with_box(look("gate-1", 0), "fire", 0.95, around(0.2, 0.5)));
+    assert_eq!(judged.ignored, [Ignored::Masked]);
+    let said = says(&mut evidence, (1..3).map(|n| with_box(look("gate-1", n), "fire", 0.95, around(0.8, 0.5))));
+    assert_eq!(said[1], ["opened"]);
+}
+
+#[test]
+fn a_zone_counts_in_its_hours_in_the_time_of_the_city() {
+    // The story begins on Sunday, 14:00 in Shanghai.
+    for (hours, opens) in [
+        (Hours { days: 1 << 6, from: 14 * 60, to: 15 * 60 }, true),
+        (Hours { days: 1 << 6, from: 6 * 60, to: 7 * 60 }, false),
+        (Hours { days: 0x3f, from: 0, to: 0 }, false),
+    ] {
+        let mut evidence = with_zones(vec![Zone { hours: Some(hours), ..zone(&LEFT_HALF) }]);
+        let frames = (0..2).map(|n| with_box(look("gate-1", n), "fire", 0.95, around(0.2, 0.5)));
+        let said = says(&mut evidence, frames);
+        assert_eq!(said[1] == ["opened"], opens, "{hours:?}");
+    }
 }

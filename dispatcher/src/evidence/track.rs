@@ -22,6 +22,15 @@ const SECOND_OPINION_HOLDS: Duration = Duration::from_secs(2);
 pub(super) struct Found {
     pub(super) score: Score,
     pub(super) bbox: BoundingBox,
+    /// From this score on it is a hit; what the policy says when not given.
+    pub(super) hit_score: Option<f32>,
+}
+
+impl Found {
+    /// Whether it is a hit.
+    pub(super) fn is_hit(&self, policy: &Policy) -> bool {
+        self.score.get() >= self.hit_score.unwrap_or(policy.hit_score)
+    }
 }
 
 /// The look itself.
@@ -33,8 +42,10 @@ pub(super) struct LookAt<'a> {
     pub(super) snapshot_lost: bool,
     /// The whole picture was looked at, and not only the parts of `opinions`.
     pub(super) whole: bool,
-    /// Second opinions on this look.
+    /// Second opinions on this look, that count in it.
     pub(super) opinions: &'a [Opinion],
+    /// Second opinions on this look, that count in the second step of an alarm.
+    pub(super) waiting: &'a [Opinion],
 }
 
 /// What a look did to a track.
@@ -54,11 +65,13 @@ pub(super) struct Track {
     evidence: MicroNats,
     updated_at: Timestamp,
     open: bool,
+    opened_at: Timestamp,
     below_since: Option<Timestamp>,
     hits: u64,
     budget: SecondBudget,
     first: Option<FirstSight>,
     score: Score,
+    seen: BoundingBox,
     snapshots: Option<Snapshots>,
     snapshot_lost: bool,
     judged_twice_at: Option<Timestamp>,
@@ -72,11 +85,13 @@ impl Track {
             evidence: MicroNats::ZERO,
             updated_at: at,
             open: false,
+            opened_at: at,
             below_since: None,
             hits: 0,
             budget: SecondBudget::default(),
             first: None,
             score: found.score,
+            seen: found.bbox,
             snapshots: None,
             snapshot_lost: false,
             judged_twice_at: None,
@@ -96,9 +111,13 @@ impl Track {
         !self.open && self.evidence.micros() == 0 && self.hits & policy.looks_mask == 0
     }
 
-    /// The last look was a hit and the evidence has not opened yet: worth looking again soon.
-    pub(super) const fn is_suspect(&self) -> bool {
-        !self.open && self.hits & 1 == 1 && self.evidence.micros() > 0
+    /// Worth looking again soon: the last look was a hit and the evidence has not opened yet, or it has, and is being
+    /// confirmed.
+    pub(super) fn is_suspect(&self, policy: &Policy, at: Timestamp) -> bool {
+        if self.open {
+            return policy.confirm_within.is_some_and(|within| at.since(self.opened_at) < within);
+        }
+        self.hits & 1 == 1 && self.evidence > MicroNats::ZERO
     }
 
     /// Whether a look says anything about this place that is to be taken in.
@@ -124,7 +143,7 @@ impl Track {
     /// Takes in one look at this place.
     pub(super) fn look(&mut self, policy: &Policy, look: &LookAt<'_>, found: Option<&Found>) -> Turn {
         let lapsed = self.decay(policy, look.captured_at);
-        let hit = found.is_some_and(|found| found.score.get() >= policy.hit_score);
+        let hit = found.is_some_and(|found| found.is_hit(policy));
         self.hits = (self.hits << 1) | u64::from(hit);
         let says = found.map_or(policy.nothing_found, |found| MicroNats::logit(found.score));
         let says = self.budget.allow(says, look.captured_at);
@@ -163,6 +182,7 @@ impl Track {
         let enough_hits = (self.hits & policy.looks_mask).count_ones() >= policy.hits_needed;
         if hit && enough_hits && self.evidence >= policy.open_at {
             self.open = true;
+            self.opened_at = at;
             self.below_since = None;
             return Turn::Opened;
         }
@@ -201,12 +221,13 @@ impl Track {
             self.place = found.bbox;
         }
         self.score = found.score;
+        self.seen = found.bbox;
         if hit || self.evidence > MicroNats::ZERO {
             let sight =
                 FirstSight { sequence: look.sequence, captured_at: look.captured_at, place: found.bbox };
             self.first.get_or_insert(sight);
         }
-        if found.score.get() >= policy.hit_score {
+        if found.is_hit(policy) {
             self.snapshot_lost |= look.snapshot_lost;
             // The newest picture that shows it; kept when a later one could not be written.
             if let Some(snapshots) = look.snapshots {
@@ -226,6 +247,7 @@ impl Track {
             kind: kind.clone(),
             track: self.id,
             place: self.place,
+            seen: self.seen,
             score: self.score,
             first: self.first.unwrap_or(here),
             evidence: self.evidence,

@@ -83,6 +83,18 @@ impl Store {
         rows.iter().map(|row| body("incidents", row)).collect()
     }
 
+    /// Why a case was opened: its incident as it stood last, open or over.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or the row is damaged.
+    pub async fn incident_report(&self, case: &CaseId) -> Result<Option<Incident>, StoreError> {
+        let row = sqlx::query("SELECT id, body FROM incident_reports WHERE id = ?")
+            .bind(case.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| body("incident_reports", &row)).transpose()
+    }
+
     /// How far each camera was judged.
     ///
     /// # Errors

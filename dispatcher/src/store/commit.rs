@@ -200,6 +200,19 @@ async fn write_incident(to: &mut SqliteConnection, incident: &Incident) -> Resul
     .bind(incident.kind.as_str())
     .bind(incident.last_seen_at.as_micros())
     .bind(json(incident)?)
+    .execute(&mut *to)
+    .await?;
+    write_report(to, incident).await
+}
+
+/// What stays when the incident is over.
+async fn write_report(to: &mut SqliteConnection, incident: &Incident) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO incident_reports (id, body) VALUES (?, ?) \
+         ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+    )
+    .bind(incident.id.as_str())
+    .bind(json(incident)?)
     .execute(to)
     .await?;
     Ok(())

@@ -170,6 +170,24 @@ impl Store {
         row.map_or(Ok(Replay::Unknown), |row| Ok(Replay::NotDead(outbox_row(&row)?.delivery)))
     }
 
+    /// Who was told of an event of a case: destinations, with the departments they were told for.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn told(
+        &self,
+        case: &CaseId,
+        event: EventType,
+    ) -> Result<Vec<(DestinationId, DepartmentId)>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM deliveries WHERE case_id = ? AND event = ? ORDER BY seq")
+            .bind(case.as_str())
+            .bind(event.name())
+            .fetch_all(&self.readers)
+            .await?;
+        let told = rows.iter().map(outbox_row);
+        told.map(|row| row.map(|row| (row.delivery.destination, row.department))).collect()
+    }
+
     /// Deliveries of one case, oldest first.
     ///
     /// # Errors

@@ -11,7 +11,10 @@ fn all() -> Vec<Migration> {
     let simple = |version, name: &'static str, sql: &'static str| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
-    vec![simple(1, "cases", include_str!("migrations/0001_cases.sql"))]
+    vec![
+        simple(1, "cases", include_str!("migrations/0001_cases.sql")),
+        simple(100, "incident_reports", include_str!("migrations/0100_incident_reports.sql")),
+    ]
 }
 
 /// Brings the database to this program's schema; does nothing when it is there already.

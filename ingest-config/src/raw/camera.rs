@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RawEvidence, SecretText};
+use super::{RawEvidence, RawZone, SecretText};
 
 /// A camera.
 #[derive(Deserialize, JsonSchema)]
@@ -47,6 +47,21 @@ pub struct RawCamera {
     pub repeat: bool,
     /// Where it stands: longitude, then latitude, in degrees (WGS 84).
     pub position: Option<[f64; 2]>,
+    /// What it hangs on. Cameras with the same text here count as one witness.
+    #[schemars(length(min = 1, max = 200))]
+    pub mast: Option<String>,
+    /// Where it looks: the direction of the middle of its picture, in degrees clockwise from north. Needs `position`.
+    #[schemars(range(min = 0.0, max = 360.0))]
+    pub heading_deg: Option<f64>,
+    /// With `heading_deg`: the width of its field of view; 60 when not given.
+    #[schemars(range(min = 1.0, max = 180.0))]
+    pub field_of_view_deg: Option<f64>,
+    /// With `heading_deg`: how far it is used; 60 when not given.
+    #[schemars(range(min = 1.0, max = 5000.0))]
+    pub reach_m: Option<f64>,
+    /// Four points of the ground that were surveyed, `[x, y, longitude, latitude]` each: `x` and `y` in fractions of the
+    /// picture, no three of them in a line. They place everything that is seen on the ground to the metre.
+    pub ground: Option<Vec<[f64; 4]>>,
     /// Grid or area it belongs to; routes ask for it.
     #[schemars(length(min = 1, max = 200))]
     pub area: Option<String>,
@@ -58,6 +73,11 @@ pub struct RawCamera {
     #[serde(default)]
     #[schemars(length(max = 64))]
     pub ignore: Vec<Vec<[f64; 2]>>,
+    /// Parts of the picture with rules of their own. Where a kind has zones that are not `ignore`, it counts only in
+    /// them.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub zones: Vec<RawZone>,
     /// This camera's own thresholds: a table for each kind, with the keys of `[kinds.evidence]`. What is not named
     /// follows the catalogue.
     #[serde(default)]

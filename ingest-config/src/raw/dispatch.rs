@@ -23,6 +23,21 @@ pub struct RawDispatch {
     /// A camera not seen for this long opens a `camera_fault` case.
     #[schemars(range(min = 1.0, max = 2592000.0))]
     pub camera_fault_after_secs: f64,
+    /// Disk for the log of all detections, which `citybrain replay` reads; the oldest are removed first. None is written
+    /// for 0. Takes effect at the next start.
+    #[schemars(range(min = 0, max = 1125899906842624_u64))]
+    pub log_budget_bytes: u64,
+    /// So many cases of one kind may be opened in one area within `storm_window_secs`; further sightings become one case
+    /// of the area that lists its cameras. Kinds with a pre-alarm are not counted.
+    #[schemars(range(min = 1, max = 100000))]
+    pub storm_cases: u32,
+    /// See `storm_cases`.
+    #[schemars(range(min = 1.0, max = 86400.0))]
+    pub storm_window_secs: f64,
+    /// So many cases one camera may open in a day; what comes on top is counted and opens none. Kinds with a pre-alarm
+    /// are not counted.
+    #[schemars(range(min = 1, max = 100000))]
+    pub cases_per_camera_and_day: u32,
 }
 
 impl Default for RawDispatch {
@@ -33,6 +48,10 @@ impl Default for RawDispatch {
             incident_quiet_after_secs: 600.0,
             join_distance: 0.25,
             camera_fault_after_secs: 60.0,
+            log_budget_bytes: 2 << 30,
+            storm_cases: 20,
+            storm_window_secs: 600.0,
+            cases_per_camera_and_day: 24,
         }
     }
 }

@@ -7,25 +7,31 @@ mod camera;
 mod department;
 mod dispatch;
 mod evidence;
+mod hygiene;
 mod kind;
 mod model;
 mod pipeline;
 mod route;
 mod secret;
+mod sensor;
 mod sink;
 mod site;
+mod zone;
 
 pub use camera::{RawCamera, RawDecode, RawTransport};
 pub use department::RawDepartment;
 pub use dispatch::RawDispatch;
 pub use evidence::RawEvidence;
+pub use hygiene::{RawPermits, RawSilence};
 pub use kind::RawKind;
 pub use model::{RawModel, RawPrecision, RawProvider};
 pub use pipeline::RawPipeline;
 pub use route::RawRoute;
 pub use secret::SecretText;
+pub use sensor::{RawSensor, RawSensorFormat};
 pub use sink::{DEFAULT_RETRY_AFTER_SECS, RawMqtt, RawSink, RawWebhook};
 pub use site::RawSite;
+pub use zone::{RawDay, RawZone};
 
 use schemars::JsonSchema;
 
@@ -75,6 +81,18 @@ pub struct RawCity {
     #[serde(default)]
     #[schemars(length(max = 10000))]
     sinks: Vec<RawSink>,
+    /// Sensors: smoke detectors, water and rain gauges, that speak over MQTT.
+    #[serde(default)]
+    #[schemars(length(max = 100000))]
+    sensors: Vec<RawSensor>,
+    /// What opens no case for a while, said by whom and why.
+    #[serde(default)]
+    #[schemars(length(max = 10000))]
+    silences: Vec<RawSilence>,
+    /// Registers of permits, for kinds with `needs_permit`.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    permits: Vec<RawPermits>,
     /// Budgets and limits from camera to detection.
     #[serde(default)]
     pipeline: RawPipeline,

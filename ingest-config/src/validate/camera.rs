@@ -7,7 +7,7 @@ use citybrain_types::{CameraId, EventKind, Polygon};
 use super::address::CameraAddress;
 use super::secret::SecretKeys;
 use super::sink::credentials;
-use super::{Context, evidence, id_fault, polygon};
+use super::{Context, evidence, id_fault, polygon, view, zone};
 use crate::names::{Names, references};
 use crate::raw::{RawCamera, RawDecode, RawTransport};
 use crate::resolved::{Camera, DecodeMode, EvidencePolicy, Kind, Stream, Transport};
@@ -48,6 +48,8 @@ fn camera<'d>(
     let position = raw.position.filter(|position| check_position(*position, place, context));
     let looked_for = looked_for(row, kinds, kind_names, context);
     let ignore = ignored(row, context);
+    let zones = zone::zones(row, kind_names, context);
+    let view = view::view(row, context);
     let evidence = own_thresholds(row, kinds, kind_names, &looked_for, context);
     let id = id?;
     Some(Camera {
@@ -58,6 +60,8 @@ fn camera<'d>(
         kinds: looked_for,
         evidence,
         ignore,
+        zones,
+        view,
         id,
     })
 }
@@ -113,7 +117,7 @@ fn stream(row: &Row<'_, RawCamera>, context: &mut Context<'_>) -> Option<Stream>
     })
 }
 
-fn check_position([longitude, latitude]: [f64; 2], place: &Place<'_>, context: &mut Context<'_>) -> bool {
+pub(super) fn check_position([longitude, latitude]: [f64; 2], place: &Place<'_>, context: &mut Context<'_>) -> bool {
     let fits = |longitude: f64, latitude: f64| longitude.abs() <= 180.0 && latitude.abs() <= 90.0;
     if fits(longitude, latitude) {
         return true;

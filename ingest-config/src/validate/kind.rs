@@ -7,9 +7,9 @@ use citybrain_types::{EventKind, Label};
 
 use super::{Context, evidence};
 use crate::catalogue::{built_in, default_policy};
-use crate::names::Names;
+use crate::names::{Names, references};
 use crate::raw::RawKind;
-use crate::resolved::Kind;
+use crate::resolved::{IncidentPolicy, Kind};
 use crate::row::{Place, Row};
 use crate::suggestion::shown;
 
@@ -40,6 +40,12 @@ pub(super) fn kinds<'d>(
         if let Some(row) = resolve(row, kind.clone(), known, context) {
             kinds.insert(kind, row);
         }
+    }
+    for row in rows {
+        let codes = row.raw.inhibits.as_deref().unwrap_or_default();
+        references::<EventKind>(&names, &row.place, "inhibits", codes, &mut context.problems, |name| {
+            Some(EventKind::new(name))
+        });
     }
     (kinds, names)
 }
@@ -92,8 +98,27 @@ fn resolve(
             .or(known.as_ref().map(|k| k.handle_within))
             .unwrap_or(Duration::from_secs(4 * 3600)),
         evidence,
+        incident: incident(raw, known.map(|known| known.incident).unwrap_or_default()),
         kind,
     })
+}
+
+fn incident(raw: &RawKind, known: IncidentPolicy) -> IncidentPolicy {
+    let hours = |given: Option<f64>, known: Duration| {
+        given.map_or(known, |hours| Duration::from_secs_f64(hours * 3600.0))
+    };
+    IncidentPolicy {
+        confirm_within: raw.confirm_within_secs.map(Duration::from_secs_f64).or(known.confirm_within),
+        join_within_m: raw.join_within_m.unwrap_or(known.join_within_m),
+        quiet_after: raw.quiet_after_secs.map(Duration::from_secs_f64).or(known.quiet_after),
+        recurs_within: hours(raw.recurs_within_hours, known.recurs_within),
+        rejected_for: hours(raw.rejected_for_hours, known.rejected_for),
+        inhibits: match &raw.inhibits {
+            Some(codes) => codes.iter().map(EventKind::new).collect(),
+            None => known.inhibits,
+        },
+        needs_permit: raw.needs_permit.unwrap_or(known.needs_permit),
+    }
 }
 
 /// A span a new kind must have; reported when it has not.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Context;
 use crate::raw::{RawDispatch, RawPipeline};
-use crate::resolved::{DispatchLimits, PipelineLimits};
+use crate::resolved::{AlertLimits, DispatchLimits, PipelineLimits};
 use crate::row::Row;
 
 pub(super) fn pipeline(row: &Row<'_, RawPipeline>, context: &mut Context<'_>) -> PipelineLimits {
@@ -50,6 +50,12 @@ pub(crate) fn dispatch_limits(raw: &RawDispatch) -> DispatchLimits {
         incident_quiet_after: Duration::from_secs_f64(raw.incident_quiet_after_secs),
         join_distance: raw.join_distance as f32,
         camera_fault_after: Duration::from_secs_f64(raw.camera_fault_after_secs),
+        log_budget_bytes: raw.log_budget_bytes,
+        alerts: AlertLimits {
+            storm_cases: raw.storm_cases as usize,
+            storm_window: Duration::from_secs_f64(raw.storm_window_secs),
+            cases_per_camera_and_day: raw.cases_per_camera_and_day as usize,
+        },
     }
 }
 

@@ -4,14 +4,18 @@ mod address;
 mod camera;
 mod department;
 mod evidence;
+mod hygiene;
 mod kind;
 mod limits;
 mod model;
 mod polygon;
 mod route;
 mod secret;
+mod sensor;
 mod sink;
 mod site;
+mod view;
+mod zone;
 
 pub(crate) use address::CameraAddress;
 pub(crate) use department::built_in_centre;
@@ -69,6 +73,11 @@ pub(crate) fn validate<'d>(
     let staff = department::departments(&department_rows, &sink_names, context);
     let camera_rows = rows(documents, "cameras", &mut context.problems);
     let (cameras, camera_names) = camera::cameras(&camera_rows, &kinds, &kind_names, context);
+    let sensor_rows = rows(documents, "sensors", &mut context.problems);
+    let sensors = sensor::sensors(&sensor_rows, &kind_names, &cameras, context);
+    let silence_rows = rows(documents, "silences", &mut context.problems);
+    let silences = hygiene::silences(&silence_rows, &kind_names, &camera_names, context);
+    let permits = hygiene::permits(&rows(documents, "permits", &mut context.problems), context);
     let route_rows = rows(documents, "routes", &mut context.problems);
     let routes = route::routes(&route_rows, &kind_names, &staff, context);
 
@@ -91,6 +100,9 @@ pub(crate) fn validate<'d>(
         departments: staff.departments,
         routes,
         destinations,
+        sensors,
+        silences,
+        permits,
         pipeline: pipeline?,
         dispatch: dispatch?,
     };

@@ -108,7 +108,7 @@ fn mqtt(raw: &RawMqtt, place: &Place<'_>, context: &mut Context<'_>) -> Option<C
     Some(Channel::Mqtt { broker: broker?.url, credentials, topic: raw.topic.clone() })
 }
 
-fn taken<T>(
+pub(super) fn taken<T>(
     address: Result<T, AddressFault>,
     place: &Place<'_>,
     key: &str,

@@ -118,7 +118,7 @@ mod tests {
             interval: Duration::from_secs(1),
             urgent: true,
         };
-        CascadeLook { look, after: 0, score, crop }
+        CascadeLook { look, after: 0, score, crop, waits_for_alarm: false }
     }
 
     fn found(kind: &str, score: f32, [x, y]: [f32; 2], side: f32) -> Detection {

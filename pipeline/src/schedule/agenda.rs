@@ -226,6 +226,13 @@ impl Agenda {
         else {
             return false;
         };
+        let cascade = &look.plan.cascades[cascade];
+        let of_alarm = |focus: &Focus| {
+            focus.verify && now < focus.until && cascade.look.kinds.iter().any(|rule| rule.kind == focus.kind)
+        };
+        if cascade.waits_for_alarm && !entry.focus.iter().any(of_alarm) {
+            return false;
+        }
         // A clock that was set back asks again.
         if asked_at.is_some_and(|at| at <= now && now.since(at) < interval) {
             return false;
@@ -281,6 +288,7 @@ impl Agenda {
             kind: request.kind.clone(),
             interval: request.look_interval.max(SHORTEST_INTERVAL),
             until: request.until.min(now.plus(LONGEST_FOCUS)),
+            verify: request.verify,
         });
         for look in 0..entry.clocks.len() {
             let interval = entry.interval(look, now);

@@ -208,6 +208,7 @@ fn a_focus_request_shortens_the_interval_until_it_lapses() {
         kind: EventKind::new(kind),
         look_interval: Duration::from_secs(1),
         until: secs(20.0),
+        verify: false,
     };
     put(&mut agenda, "gate", 0.0);
     look_at(&mut agenda, 0.0).unwrap();
@@ -363,7 +364,13 @@ fn a_closed_agenda_takes_no_more_pictures() {
 }
 
 fn with_cascade(camera: &str, generation: u64) -> Arc<CameraPlan> {
-    let second = CascadeLook { look: look(1, "fire", 1.0), after: 0, score: None, crop: None };
+    let second = CascadeLook {
+        look: look(1, "fire", 1.0),
+        after: 0,
+        score: None,
+        crop: None,
+        waits_for_alarm: false,
+    };
     let (looks, cascades) = (vec![look(0, "fire", 0.5)], vec![second]);
     Arc::new(CameraPlan { camera: id(camera), generation, looks, cascades, ignore: vec![] })
 }
@@ -383,6 +390,35 @@ fn a_model_is_asked_about_a_camera_again_only_after_its_interval() {
     assert!(ask("b", 0.6), "cameras do not wait for each other");
     assert!(ask("a", 1.0));
     assert!(!ask("a", 1.9));
+}
+
+#[test]
+fn a_model_that_waits_for_an_alarm_is_asked_while_one_is_to_be_confirmed() {
+    let mut plan = with_cascade("a", 0);
+    Arc::make_mut(&mut plan).cascades[0].waits_for_alarm = true;
+    let mut agenda = agenda(vec![plan]);
+    let mut ask = |focus: Option<bool>, at: f64| {
+        if let Some(verify) = focus {
+            let request = FocusRequest {
+                camera: id("a"),
+                kind: EventKind::new("fire"),
+                look_interval: Duration::from_secs(1),
+                until: secs(at + 5.0),
+                verify,
+            };
+            assert!(agenda.focus(&request, secs(at)));
+        }
+        put(&mut agenda, "a", at);
+        let look = next(&mut agenda, at).unwrap();
+        let may = agenda.ask(&look.ticket, 0, secs(at));
+        agenda.done(&look.ticket, LookResult::Seen, secs(at));
+        may
+    };
+    assert!(!ask(None, 0.0));
+    assert!(!ask(Some(false), 2.0), "a suspect is no alarm");
+    assert!(ask(Some(true), 4.0));
+    assert!(ask(None, 8.0));
+    assert!(!ask(None, 12.0), "the request has lapsed");
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub(super) struct Focus {
     pub(super) kind: EventKind,
     pub(super) interval: Duration,
     pub(super) until: Timestamp,
+    pub(super) verify: bool,
 }
 
 #[derive(Debug)]

@@ -60,6 +60,8 @@ pub struct CascadeLook {
     pub score: Option<f32>,
     /// Looks at the surroundings of what was found: so many times the longer side of the box.
     pub crop: Option<f32>,
+    /// It is asked only while an alarm is to be confirmed: it would not be heard before.
+    pub waits_for_alarm: bool,
 }
 
 impl CascadeLook {
@@ -108,7 +110,17 @@ pub fn plans(city: &City, models: &[ModelLabels], generation: u64) -> Vec<Arc<Ca
             match city.models[model].cascade() {
                 None => looks.push(look),
                 Some(Cascade { after, score, crop, .. }) => {
-                    cascades.push(CascadeLook { look, after: *after, score: *score, crop: *crop });
+                    let two_steps = |rule: &KindRule| {
+                        city.kinds.get(&rule.kind).is_some_and(|row| row.incident.confirm_within.is_some())
+                    };
+                    let waits_for_alarm = look.kinds.iter().all(two_steps);
+                    cascades.push(CascadeLook {
+                        look,
+                        after: *after,
+                        score: *score,
+                        crop: *crop,
+                        waits_for_alarm,
+                    });
                 }
             }
         }

@@ -41,6 +41,8 @@ pub fn city(cameras: &[(&str, Stream)]) -> City {
         kinds: BTreeSet::new(),
         evidence: BTreeMap::new(),
         ignore: Vec::new(),
+        zones: Vec::new(),
+        view: citybrain_ingest_config::resolved::View::default(),
     };
     City {
         version: "test".to_owned(),
@@ -57,6 +59,9 @@ pub fn city(cameras: &[(&str, Stream)]) -> City {
         departments: BTreeMap::new(),
         routes: Vec::new(),
         destinations: BTreeMap::new(),
+        sensors: Vec::new(),
+        silences: Vec::new(),
+        permits: Vec::new(),
         pipeline: PipelineLimits {
             workers: 1,
             // A busy machine takes seconds to start an encoder.
@@ -75,6 +80,8 @@ pub fn city(cameras: &[(&str, Stream)]) -> City {
             incident_quiet_after: Duration::ZERO,
             join_distance: 0.1,
             camera_fault_after: Duration::ZERO,
+            log_budget_bytes: 0,
+            alerts: citybrain_ingest_config::resolved::AlertLimits::default(),
         },
     }
 }

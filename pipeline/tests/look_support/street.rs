@@ -50,6 +50,7 @@ pub fn kind(name: &str, labels: &[&str], look_interval: Duration) -> Kind {
             hits_needed: 2,
             looks_counted: 3,
         },
+        incident: citybrain_ingest_config::resolved::IncidentPolicy::default(),
     }
 }
 
@@ -71,6 +72,9 @@ pub fn city(data_dir: &Path, cameras: &[&str], kinds: Vec<Kind>, model: PathBuf)
         departments: BTreeMap::new(),
         routes: Vec::new(),
         destinations: BTreeMap::new(),
+        sensors: Vec::new(),
+        silences: Vec::new(),
+        permits: Vec::new(),
         pipeline: PipelineLimits {
             workers: 2,
             connect_timeout: Duration::from_secs(1),
@@ -88,6 +92,8 @@ pub fn city(data_dir: &Path, cameras: &[&str], kinds: Vec<Kind>, model: PathBuf)
             incident_quiet_after: Duration::ZERO,
             join_distance: 0.0,
             camera_fault_after: Duration::ZERO,
+            log_budget_bytes: 0,
+            alerts: citybrain_ingest_config::resolved::AlertLimits::default(),
         },
     }
 }
@@ -108,6 +114,8 @@ fn camera(name: &str, kinds: &BTreeSet<EventKind>) -> Camera {
         kinds: kinds.clone(),
         evidence: BTreeMap::new(),
         ignore: Vec::new(),
+        zones: Vec::new(),
+        view: citybrain_ingest_config::resolved::View::default(),
     }
 }
 

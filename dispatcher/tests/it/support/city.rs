@@ -2,7 +2,7 @@
 
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{
-    Camera, Channel, DecodeMode, Department, Destination, DispatchLimits, EvidencePolicy, Kind,
+    Camera, Channel, DecodeMode, Department, Destination, DispatchLimits, EvidencePolicy, IncidentPolicy, Kind,
     PipelineLimits, Route, Secret, Site, Stream, Transport,
 };
 use citybrain_types::{
@@ -52,6 +52,7 @@ fn kind(code: &str, pre_alarm: bool) -> Kind {
         pre_alarm,
         handle_within: Duration::from_secs(900),
         evidence: policy(),
+        incident: IncidentPolicy::default(),
     }
 }
 
@@ -71,6 +72,8 @@ fn camera(name: &str) -> Camera {
         kinds: BTreeSet::from([fire(), EventKind::new("littering")]),
         evidence: BTreeMap::new(),
         ignore: vec![],
+        zones: Vec::new(),
+        view: citybrain_ingest_config::resolved::View::default(),
     }
 }
 
@@ -117,6 +120,9 @@ pub fn city(data_dir: &Path) -> City {
             departments: BTreeSet::from([brigade]),
         }],
         destinations: BTreeMap::new(),
+        sensors: Vec::new(),
+        silences: Vec::new(),
+        permits: Vec::new(),
         pipeline: PIPELINE,
         dispatch: DispatchLimits {
             concurrent_deliveries: 8,
@@ -124,6 +130,8 @@ pub fn city(data_dir: &Path) -> City {
             incident_quiet_after: Duration::from_secs(120),
             join_distance: 0.2,
             camera_fault_after: Duration::from_secs(60),
+            log_budget_bytes: 0,
+            alerts: citybrain_ingest_config::resolved::AlertLimits::default(),
         },
     }
 }

@@ -1,0 +1,50 @@
+//! `citybrain replay`: which cases a detection log leads to.
+
+use crate::cli::ReplayArgs;
+use anyhow::Context;
+use citybrain_dispatcher::permit::{self, Register};
+use citybrain_dispatcher::replay::Replay;
+use citybrain_ingest_config::City;
+use citybrain_ingest_config::resolved::PermitAddress;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Reads the log and prints its cases, one JSON object a line, in the order of their ids.
+pub fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+    let city = Arc::new(citybrain_ingest_config::load(&args.config)?.city);
+    let mut replay = Replay::new(Arc::clone(&city), Arc::new(register(&city)?));
+    let torn = |path: &std::path::Path| {
+        tracing::warn!(path = %path.display(), "the log ends in the middle of a batch; what is whole was read");
+    };
+    citybrain_dispatcher::log::read(&args.log, |batch| replay.take(&batch), torn)?;
+    for (reason, frames) in replay.refused() {
+        tracing::info!(reason, frames, "frames of the log were refused");
+    }
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for case in replay.cases() {
+        serde_json::to_writer(&mut out, case)?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The permit registers that are files; what an address answered then is not known now.
+fn register(city: &City) -> anyhow::Result<Register> {
+    let mut register = Register::default();
+    for source in &city.permits {
+        match &source.at {
+            PermitAddress::File(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+                let (permits, _) = permit::parse(&text, &city.site.time_zone).map_err(anyhow::Error::msg)?;
+                register.names.push(source.name.clone());
+                register.permits.extend(permits);
+            }
+            PermitAddress::Http(_) => {
+                register.unread.push(format!("register {} is not asked in a replay", source.name));
+            }
+        }
+    }
+    Ok(register)
+}

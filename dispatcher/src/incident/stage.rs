@@ -1,0 +1,68 @@
+//! The stage around the decision: looks in, what became of incidents out.
+
+use super::{IncidentChange, Incidents};
+use crate::evidence::Look;
+use crate::metrics::{Metrics, Stage};
+use crate::permit::Register;
+use citybrain_ingest_config::City;
+use citybrain_types::{CameraId, Clock, IncidentId, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+
+/// What goes from incidents to cases: what changed, and how far each camera was judged.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Step {
+    pub(crate) changes: Vec<IncidentChange>,
+    pub(crate) judged: BTreeMap<CameraId, (u64, Timestamp)>,
+}
+
+/// What the stage is made of.
+pub(crate) struct IncidentStage {
+    pub(crate) city: watch::Receiver<Arc<City>>,
+    pub(crate) incidents: Incidents,
+    pub(crate) register: watch::Receiver<Arc<Register>>,
+    pub(crate) rulings: mpsc::Receiver<IncidentId>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) next: mpsc::Sender<Step>,
+    pub(crate) metrics: Metrics,
+}
+
+/// Takes looks until evidence is gone, then lets go of the next stage.
+pub(crate) async fn run(mut stage: IncidentStage, mut looks: mpsc::Receiver<Vec<Look>>) {
+    while let Some(batch) = looks.recv().await {
+        let started = stage.clock.now();
+        if stage.city.has_changed().unwrap_or(false) {
+            let city = Arc::clone(&stage.city.borrow_and_update());
+            stage.incidents.reload(&city);
+        }
+        if stage.register.has_changed().unwrap_or(false) {
+            let register = Arc::clone(&stage.register.borrow_and_update());
+            stage.incidents.use_register(register);
+        }
+        let mut step = Step::default();
+        while let Ok(id) = stage.rulings.try_recv() {
+            let at = batch.first().map_or(started, |look| look.decided_at);
+            step.changes.extend(stage.incidents.reject(&id, at));
+        }
+        for look in &batch {
+            for change in stage.incidents.take(look) {
+                match change {
+                    IncidentChange::Held { camera, kind, reason } => {
+                        tracing::debug!(%camera, %kind, reason = reason.name(), "a sighting opened nothing");
+                        stage.metrics.held(&kind, reason);
+                    }
+                    change => step.changes.push(change),
+                }
+            }
+            // An overtaken look comes after a later one: the mark does not go back.
+            let mark = step.judged.entry(look.camera.clone()).or_default();
+            *mark = (*mark).max((look.sequence, look.captured_at));
+        }
+        stage.metrics.camera_faults(stage.incidents.camera_faults());
+        stage.metrics.stage(Stage::Incident, stage.clock.now().since(started));
+        if stage.next.send(step).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Deciding again what a log leads to: the same cases, byte for byte, however the log is batched, with duplicates in it,
+//! and whatever crashed while it was written or read.
+//!
+//! Nothing is kept on disk and no clock is read, so a replay that was cut off is simply run again. What people did
+//! with the cases is not in the log: a case is told as it stands before anybody has touched it.
+
+use crate::case::{file, verdict};
+use crate::evidence::Evidence;
+use crate::incident::{Incident, IncidentChange, Incidents};
+use crate::intake::{Intake, Refused};
+use crate::permit::Register;
+use citybrain_ingest_config::City;
+use citybrain_types::{Case, CaseChange, DetectionBatch, IncidentId, Timestamp};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Later than every frame: a log holds nothing from the future.
+const END: Timestamp = Timestamp::from_millis(253_402_300_799_000);
+
+/// A case that a log leads to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Replayed {
+    /// The case.
+    pub case: Case,
+    /// Its trail.
+    pub trail: Vec<CaseChange>,
+    /// The incident behind it, with all its reasons.
+    pub incident: Incident,
+}
+
+/// A city that reads a log.
+#[derive(Debug)]
+pub struct Replay {
+    city: Arc<City>,
+    intake: Intake,
+    evidence: Evidence,
+    incidents: Incidents,
+    cases: BTreeMap<IncidentId, Replayed>,
+    refused: BTreeMap<&'static str, u64>,
+}
+
+impl Replay {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(city: Arc<City>, register: Arc<Register>) -> Self {
+        let mut incidents = Incidents::new(&city, []);
+        incidents.use_register(register);
+        Self {
+            intake: Intake::new(Arc::clone(&city), []),
+            evidence: Evidence::new(Arc::clone(&city), []),
+            incidents,
+            cases: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            city,
+        }
+    }
+
+    /// Takes a batch of the log.
+    pub fn take(&mut self, batch: &DetectionBatch) {
+        let (frames, refused) = self.intake.unpack(batch, END);
+        for reason in refused.iter().copied().map(Refused::name) {
+            *self.refused.entry(reason).or_default() += 1;
+        }
+        for frame in frames {
+            for change in self.incidents.take(&self.evidence.judge(&frame).look) {
+                self.decide(change);
+            }
+        }
+    }
+
+    /// Frames that were refused, by reason.
+    #[must_use]
+    pub const fn refused(&self) -> &BTreeMap<&'static str, u64> {
+        &self.refused
+    }
+
+    /// The cases, in the order of their ids.
+    pub fn cases(&self) -> impl Iterator<Item = &Replayed> {
+        self.cases.values()
+    }
+
+    fn decide(&mut self, change: IncidentChange) {
+        match change {
+            IncidentChange::Opened { incident, cause, .. } => {
+                let Ok(filed) = file::open(&self.city, &incident, &cause) else { return };
+                let (id, case, trail) = (incident.id.clone(), filed.case, filed.changes);
+                self.cases.insert(id, Replayed { case, trail, incident });
+            }
+            IncidentChange::Seen(incident) | IncidentChange::Remembered(incident) => self.refresh(incident),
+            IncidentChange::Confirmed { incident, at, .. } => {
+                let heard = |case: &Case| verdict::confirm(case, &incident, at).ok().flatten();
+                self.heard(&incident, heard);
+            }
+            IncidentChange::Withdrawn { incident, at, .. } => {
+                self.heard(&incident, |case| verdict::withdraw(case, &incident, at));
+            }
+            IncidentChange::Over { incident, at } => {
+                self.refresh(incident.clone());
+                if incident.kind.as_str() == citybrain_types::EventKind::CAMERA_FAULT {
+                    self.heard(&incident, |case| file::close_when_seen_again(case, at));
+                }
+            }
+            IncidentChange::Forgotten(_) | IncidentChange::Held { .. } => {}
+        }
+    }
+
+    fn refresh(&mut self, incident: Incident) {
+        let Some(known) = self.cases.get_mut(&incident.id) else { return };
+        if let Some(case) = file::refreshed(&known.case, &incident) {
+            known.case = case;
+        }
+        known.incident = incident;
+    }
+
+    fn heard(&mut self, incident: &Incident, heard: impl Fn(&Case) -> Option<verdict::Heard>) {
+        let Some(known) = self.cases.get_mut(&incident.id) else { return };
+        if let Some((case, changes)) = heard(&known.case) {
+            known.case = case;
+            known.trail.extend(changes);
+        }
+        known.incident = incident.clone();
+    }
+}
