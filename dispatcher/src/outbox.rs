@@ -1,13 +1,15 @@
 //! Which deliveries a case change sends out. They are written in the transaction of the change.
 
+use crate::cap;
 use crate::envelope::{self, EventType};
 use crate::store::OutboxRow;
 use citybrain_ingest_config::City;
-use citybrain_ingest_config::resolved::{Channel, Destination};
+use citybrain_ingest_config::resolved::{BodyFormat, Channel, Destination};
 use citybrain_types::{Case, Delivery, DeliveryState, DepartmentId, Timestamp};
 use std::collections::BTreeSet;
 
-/// The deliveries of one event about `case`: one to each destination of its departments, or one for each
+/// The deliveries of one event about `case`: one to each destination of its departments, and of those it was escalated
+/// to, or one for each
 /// department where the destination's topic names it.
 ///
 /// `captured_at` is when the frame that led to it was taken, `created_at` when the row is made.
@@ -21,8 +23,14 @@ pub fn deliveries(
 ) -> Vec<OutboxRow> {
     let mut rows = Vec::new();
     let mut told = BTreeSet::new();
-    for department in case.departments.iter().filter_map(|id| city.departments.get(id)) {
+    // What is handed to nobody yet is the district centre's to decide.
+    let centre = city.cases.centre.iter().filter(|_| case.departments.is_empty());
+    let told_of = case.departments.iter().chain(&case.work.escalated_to).chain(centre);
+    for department in told_of.filter_map(|id| city.departments.get(id)) {
         for destination in department.destinations.iter().filter_map(|id| city.destinations.get(id)) {
+            if !takes(destination, event, case) {
+                continue;
+            }
             let apart = tells_departments_apart(destination).then_some(&department.id);
             if told.insert((&destination.id, apart)) {
                 let key = envelope::key(event, case, &destination.id, apart);
@@ -38,6 +46,16 @@ pub fn deliveries(
         }
     }
     rows
+}
+
+/// Whether a destination is told of this at all: alerts are of confirmed fires only.
+fn takes(destination: &Destination, event: EventType, case: &Case) -> bool {
+    match &destination.channel {
+        Channel::Webhook { format: BodyFormat::Cap, .. } => {
+            event != EventType::PreAlarm && cap::is_confirmed_fire(case)
+        }
+        _ => true,
+    }
 }
 
 fn tells_departments_apart(destination: &Destination) -> bool {

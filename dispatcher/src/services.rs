@@ -1,13 +1,15 @@
 //! What the API and the console may ask of the dispatcher.
 
+use crate::case::action::{self, Order};
+use crate::case::{Desk, OrderError};
 use crate::store::{
-    CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
+    Answer, CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
 };
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{Kind, Site};
 use citybrain_types::{
-    CameraDirectory, CameraStatus, Case, CaseChange, CaseId, CaseState, Clock, Delivery, DeliveryState,
-    EventKind,
+    CameraDirectory, CameraStatus, Case, CaseAction, CaseChange, CaseId, CaseState, Clock, Delivery,
+    DeliveryState, EventKind,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -28,6 +30,8 @@ pub struct CaseView {
     pub trail: Vec<CaseChange>,
     /// Its deliveries, oldest first.
     pub deliveries: Vec<Delivery>,
+    /// What may be done with it now.
+    pub allowed: Vec<CaseAction>,
 }
 
 /// A camera as configured, with how it stands.
@@ -97,6 +101,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     listeners: broadcast::Sender<Change>,
     bus_attached: Arc<AtomicBool>,
+    desk: Desk,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -114,14 +119,16 @@ pub(crate) struct ServiceParts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) listeners: broadcast::Sender<Change>,
     pub(crate) bus_attached: Arc<AtomicBool>,
+    /// Changes cases.
+    pub(crate) desk: Desk,
     /// Wakes the workers that deliver.
     pub(crate) wake: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Services {
     pub(crate) fn new(parts: ServiceParts) -> Self {
-        let ServiceParts { city, store, cameras, clock, listeners, bus_attached, wake } = parts;
-        Self(Arc::new(Inner { city, store, cameras, clock, listeners, bus_attached, wake }))
+        let ServiceParts { city, store, cameras, clock, listeners, bus_attached, desk, wake } = parts;
+        Self(Arc::new(Inner { city, store, cameras, clock, listeners, bus_attached, desk, wake }))
     }
 
     /// The configuration in force.
@@ -180,7 +187,31 @@ impl Services {
     pub async fn case(&self, id: &CaseId) -> Result<Option<CaseView>, StoreError> {
         let Some(case) = self.0.store.case(id).await? else { return Ok(None) };
         let (trail, deliveries) = tokio::try_join!(self.0.store.trail(id), self.0.store.deliveries_of(id))?;
-        Ok(Some(CaseView { case, trail, deliveries }))
+        let allowed = action::allowed(&case);
+        Ok(Some(CaseView { case, trail, deliveries, allowed }))
+    }
+
+    /// Follows an order. With `seen`, only when the case is at that version; `answer` makes what is kept under the
+    /// request's idempotency key, in the same transaction. Says how the case stands then.
+    ///
+    /// # Errors
+    /// [`OrderError`] when there is no such case, it does not allow it or has changed, or the store does not answer.
+    pub async fn act(
+        &self,
+        id: &CaseId,
+        order: &Order,
+        seen: Option<u32>,
+        answer: impl Fn(&Case) -> Option<Answer>,
+    ) -> Result<Case, OrderError> {
+        self.0.desk.act(id, order, seen, answer).await
+    }
+
+    /// The answer kept under an idempotency key.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn answer(&self, key: &str) -> Result<Option<Answer>, StoreError> {
+        self.0.store.answer(key).await
     }
 
     /// How many cases stand in each state; states without a case are left out.

@@ -75,7 +75,7 @@ pub fn strays<'a>(events: &[Event], cases: &'a [Case]) -> Vec<&'a Case> {
 
 fn belongs(event: &Event, case: &Case) -> bool {
     event.kind == case.kind
-        && event.camera == case.camera.as_str()
+        && case.camera.as_ref().is_some_and(|camera| event.camera == camera.as_str())
         && case.first_seen_at.plus(EARLY) >= event.visible_at
 }
 
@@ -134,7 +134,7 @@ mod tests {
             kind: EventKind::new("fire"),
             state: CaseState::Dispatched,
             priority: Priority::Immediate,
-            camera: CameraId::new(camera).unwrap(),
+            camera: CameraId::new(camera).ok(),
             bbox: BoundingBox::WHOLE,
             position: None,
             score: 0.9,
@@ -145,6 +145,7 @@ mod tests {
             deadline_at: None,
             departments: vec![],
             snapshots: None,
+            work: Default::default(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The stage around the decision: incidents in, commits out, destinations woken, listeners told.
 
+use super::desk::tell;
 use super::file::{self, Filed};
 use crate::delivery::{Committed, Mailroom};
 use crate::envelope::EventType;
@@ -91,6 +92,11 @@ impl CaseStage {
                 }
                 Err(error) => error,
             };
+            // Somebody has acted on a case in the meantime: what follows from the incidents is decided anew.
+            if matches!(error, StoreError::Conflict(_)) {
+                tracing::debug!(%error, "deciding again");
+                continue;
+            }
             self.metrics.store_failed(&error);
             tracing::error!(reason = error.name(), %error, "cases cannot be committed; trying again");
             tokio::select! {
@@ -199,7 +205,8 @@ impl CaseStage {
         let refreshed = file::refreshed(case, incident);
         let case = refreshed.as_ref().unwrap_or(case);
         let is_fault = incident.kind.as_str() == EventKind::CAMERA_FAULT;
-        if let Some((case, changes)) = is_fault.then(|| file::close_when_seen_again(case, at)).flatten() {
+        if let Some((case, changes)) = is_fault.then(|| file::close_when_seen_again(city, case, at)).flatten()
+        {
             let now = self.clock.now();
             let deliveries = outbox::deliveries(city, EventType::CaseUpdated, &case, at, now);
             outcome.told.push(Told { case: case.clone(), opened_from: None });
@@ -233,15 +240,10 @@ impl CaseStage {
     fn tell(&self, told: Vec<Told>) {
         let now = self.clock.now();
         for Told { case, opened_from } in told {
-            tracing::info!(
-                case = %case.id, kind = %case.kind, camera = %case.camera, state = %case.state, "case committed"
-            );
-            self.metrics.case(&case);
+            tell(&self.metrics, &self.listeners, &case, opened_from.is_some());
             if let Some(captured_at) = opened_from {
                 self.metrics.capture_to_case(&case.kind, now.since(captured_at));
             }
-            // Nobody listening is no failure.
-            let _ = self.listeners.send(Change::Case { case: Box::new(case), opened: opened_from.is_some() });
         }
     }
 }

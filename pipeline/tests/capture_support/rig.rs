@@ -56,6 +56,7 @@ pub fn city(cameras: &[(&str, Stream)]) -> City {
         models: Vec::new(),
         departments: BTreeMap::new(),
         routes: Vec::new(),
+        cases: Default::default(),
         destinations: BTreeMap::new(),
         pipeline: PipelineLimits {
             workers: 1,
