@@ -35,6 +35,7 @@ pub fn city(
         models: vec![Model::of(model.to_owned())],
         departments: BTreeMap::new(),
         routes: Vec::new(),
+        cases: Default::default(),
         destinations: BTreeMap::new(),
         sensors: Vec::new(),
         silences: Vec::new(),

@@ -6,8 +6,8 @@
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{Camera, Ground, View};
 use citybrain_types::{
-    BoundingBox, CameraId, Detection, EventKind, FrameDetections, FrameOutcome, Label, ModelId, NotSeen, Score,
-    StageTimes, Timestamp,
+    BoundingBox, CameraId, Detection, EventKind, FrameDetections, FrameOutcome, Label, ModelId, NotSeen,
+    Score, StageTimes, Timestamp,
 };
 use std::time::Duration;
 
@@ -159,7 +159,8 @@ impl Script {
     #[must_use]
     pub fn city(&mut self) -> City {
         let addresses: Vec<String> = (0..CAMERAS).map(|n| format!("rtsp://10.0.0.{n}/")).collect();
-        let mut city = City::for_cameras(&addresses, std::path::Path::new("unused"), Vec::new()).expect("good");
+        let mut city =
+            City::for_cameras(&addresses, std::path::Path::new("unused"), Vec::new()).expect("good");
         let pattern = city.cameras.values().next().expect("there is one").clone();
         let camera = |eye: &Eye| Camera {
             id: eye.id.clone(),
@@ -175,7 +176,7 @@ impl Script {
     }
 
     /// The reports of all cameras for the next moment; `None` when the story is over.
-    pub fn next(&mut self) -> Option<Vec<FrameDetections>> {
+    pub fn next_look(&mut self) -> Option<Vec<FrameDetections>> {
         let look = self.look;
         self.look += 1;
         if look >= LOOKS {
@@ -184,7 +185,8 @@ impl Script {
         let going: Vec<Happening> =
             self.happenings.iter().filter(|h| h.from <= look && look < h.to).cloned().collect();
         let eyes = std::mem::take(&mut self.eyes);
-        let frames = eyes.iter().enumerate().map(|(n, eye)| self.report(eye, n as u64, look, &going)).collect();
+        let frames =
+            eyes.iter().enumerate().map(|(n, eye)| self.report(eye, n as u64, look, &going)).collect();
         self.eyes = eyes;
         Some(frames)
     }
@@ -214,7 +216,10 @@ impl Script {
             detections,
             snapshots: None,
             snapshot_lost: false,
-            stages: StageTimes { detected_at: captured_at.plus(Duration::from_millis(60)), ..StageTimes::default() },
+            stages: StageTimes {
+                detected_at: captured_at.plus(Duration::from_millis(60)),
+                ..StageTimes::default()
+            },
         }
     }
 
@@ -227,7 +232,7 @@ impl Script {
             return None;
         }
         // In front of each camera for its own tenth of every half hour.
-        let hidden = (look / 45 + (eye.at[0] as u64) / 7) % 10 == 0;
+        let hidden = (look / 45 + (eye.at[0] as u64) / 7).is_multiple_of(10);
         let found = self.dice.share() < 0.9 - 0.4 * ahead / FAR_M;
         if hidden || !found {
             return None;
@@ -289,7 +294,7 @@ fn fits(new: &Happening, apart: f64, happenings: &[Happening]) -> bool {
 
 fn eye(n: usize, dice: &mut Dice) -> Eye {
     let id = CameraId::new(format!("eye-{n:02}")).expect("it is an id");
-    let along = if n % 2 == 0 { 1.0 } else { -1.0 };
+    let along = if n.is_multiple_of(2) { 1.0 } else { -1.0 };
     let outages = (0..3).map(|_| {
         let from = dice.next() % LOOKS;
         (from, from + 150 + dice.next() % 750)

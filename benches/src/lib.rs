@@ -7,6 +7,6 @@ pub mod cpu;
 pub mod farm_process;
 pub mod figure;
 pub mod footage;
+pub mod happenings;
 pub mod memory;
 pub mod open_files;
-pub mod happenings;

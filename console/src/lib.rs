@@ -7,6 +7,7 @@
 
 mod assets;
 mod local_time;
+mod orders;
 mod pages;
 mod problem;
 mod rows;
@@ -14,7 +15,7 @@ mod rows;
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
-use axum::routing::get;
+use axum::routing::{get, post};
 use citybrain_dispatcher::Services;
 
 /// Only what this server sent may run or be shown.
@@ -26,6 +27,7 @@ pub fn router(services: Services) -> Router {
     Router::new()
         .route("/", get(pages::cases))
         .route("/cases/{id}", get(pages::case))
+        .route("/cases/{id}/actions", post(orders::act))
         .route("/cameras", get(pages::cameras))
         .route("/deliveries", get(pages::deliveries))
         .route("/assets/{name}", get(assets::asset))

@@ -2,7 +2,7 @@
 
 use crate::local_time::LocalTime;
 use crate::problem::{bad_request, not_found, unavailable};
-use crate::rows::{CameraRow, CaseRow, DeliveryRow, KindNames, TrailRow, state_name};
+use crate::rows::{ActionRow, CameraRow, CaseRow, ClockRow, DeliveryRow, KindNames, TrailRow, state_name};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -136,6 +136,8 @@ fn case_counts(counts: &BTreeMap<CaseState, u64>, cameras: &[CameraView]) -> Vec
 struct CasePage {
     frame: Frame,
     case: CaseRow,
+    clocks: Vec<ClockRow>,
+    actions: Vec<ActionRow>,
     trail: Vec<TrailRow>,
     deliveries: Vec<DeliveryRow>,
 }
@@ -153,6 +155,8 @@ pub async fn case(State(services): State<Services>, Path(id): Path<String>) -> R
     page(&CasePage {
         frame: Frame::new(&services, "cases"),
         case: CaseRow::new(&view.case, &names, &time),
+        clocks: view.case.work.clocks.iter().rev().map(|clock| ClockRow::new(clock, &time)).collect(),
+        actions: view.allowed.iter().map(|action| ActionRow::new(*action)).collect(),
         trail: view.trail.iter().map(|change| TrailRow::new(change, &time)).collect(),
         deliveries: view.deliveries.iter().map(|delivery| DeliveryRow::new(delivery, &time)).collect(),
     })

@@ -24,6 +24,11 @@ pub fn bad_request(services: &Services, detail: String) -> Response {
     problem(services, StatusCode::BAD_REQUEST, "Not understood", detail)
 }
 
+/// What was asked for cannot be done with the case as it stands.
+pub fn conflict(services: &Services, detail: String) -> Response {
+    problem(services, StatusCode::CONFLICT, "Not done", detail)
+}
+
 /// The store did not answer; the reason goes to the log, not to the page.
 pub fn unavailable(services: &Services, error: &dyn std::error::Error) -> Response {
     tracing::error!(%error, "a page could not be shown");

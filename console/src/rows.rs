@@ -3,7 +3,8 @@
 use crate::local_time::LocalTime;
 use citybrain_dispatcher::services::CameraView;
 use citybrain_types::{
-    CameraState, Case, CaseChange, CaseState, Delivery, DeliveryState, EventKind, Priority, SnapshotRef,
+    CameraState, Card, Case, CaseAction, CaseChange, CaseState, ClockStage, Delivery, DeliveryState,
+    EventKind, Level, Priority, SnapshotRef, StageClock,
 };
 use std::collections::BTreeMap;
 
@@ -77,7 +78,16 @@ pub struct CaseRow {
     pub score: String,
     pub departments: String,
     pub position: String,
+    pub area: String,
+    pub level: &'static str,
+    pub points: u32,
+    pub reports: u32,
+    pub description: String,
+    pub card: Option<&'static str>,
+    pub card_tone: &'static str,
     pub version: u32,
+    pub picture_after: Option<String>,
+    pub photos: Vec<String>,
     pub picture_at: Option<String>,
     pub picture_before: Option<String>,
 }
@@ -93,7 +103,10 @@ impl CaseRow {
             urgent: case.priority != Priority::Normal,
             state_name: state_name(case.state),
             state_tone: state_tone(case.state),
-            camera: case.camera.to_string(),
+            camera: case
+                .camera
+                .as_ref()
+                .map_or_else(|| case.work.source.name().to_owned(), ToString::to_string),
             first_seen: time.show(case.first_seen_at),
             last_seen: time.show(case.last_seen_at),
             opened: time.show(case.opened_at),
@@ -103,16 +116,131 @@ impl CaseRow {
             position: case
                 .position
                 .map_or_else(|| "–".to_owned(), |[lon, lat]| format!("{lat:.5}° N, {lon:.5}° E")),
+            area: case.work.area.clone().unwrap_or_else(|| "–".to_owned()),
+            level: level_name(case.work.level),
+            points: case.work.points,
+            reports: case.work.reports,
+            description: case.work.description.clone().unwrap_or_default(),
+            card: card(case).map(card_name),
+            card_tone: if card(case) == Some(Card::Red) { "alarm" } else { "warn" },
             version: case.version,
+            picture_after: case.work.after.as_ref().map(SnapshotRef::to_string),
+            photos: case.work.photos.iter().map(SnapshotRef::to_string).collect(),
             picture_at: pictures.map(|p| p.at.to_string()),
             picture_before: pictures.and_then(|p| p.before.as_ref()).map(SnapshotRef::to_string),
         }
     }
 }
 
+/// The gravest card on a running clock.
+fn card(case: &Case) -> Option<Card> {
+    case.work.clocks.iter().filter(|clock| clock.is_running()).filter_map(|clock| clock.card).max()
+}
+
+const fn card_name(card: Card) -> &'static str {
+    match card {
+        Card::Yellow => "yellow card 黄牌",
+        Card::Red => "red card 红牌",
+    }
+}
+
+const fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Building => "building 楼栋",
+        Level::Grid => "grid 网格",
+        Level::Community => "community 社区",
+        Level::Street => "street 街道",
+        Level::District => "district 区",
+    }
+}
+
+/// A clock of a case on a page.
+pub struct ClockRow {
+    pub stage: &'static str,
+    pub due: String,
+    pub state: String,
+    pub tone: &'static str,
+}
+
+impl ClockRow {
+    pub fn new(clock: &StageClock, time: &LocalTime) -> Self {
+        let stage = match clock.stage {
+            ClockStage::Verify => "verify 核实",
+            ClockStage::Dispatch => "dispatch 派遣",
+            ClockStage::Accept => "accept 接单",
+            ClockStage::Handle => "handle 处理",
+            ClockStage::Recheck => "re-check 核查",
+            ClockStage::Approve => "approve 审批",
+            ClockStage::Suspend => "suspended 挂账",
+        };
+        let state = match (clock.used_secs, clock.card) {
+            (Some(secs), _) => format!("{} min used of {}", secs / 60, clock.limit_secs / 60),
+            (None, Some(card)) => card_name(card).to_owned(),
+            (None, None) => format!("running, {} min in all", clock.limit_secs / 60),
+        };
+        let tone = match (clock.overdue, clock.card) {
+            (true, _) => "alarm",
+            (false, Some(_)) => "warn",
+            (false, None) => "",
+        };
+        Self { stage, due: time.show(clock.due_at), state, tone }
+    }
+}
+
+/// An action that a case allows, as a form.
+pub struct ActionRow {
+    pub code: &'static str,
+    pub name: &'static str,
+    /// Whether a reason has to be given.
+    pub reason: bool,
+    /// Further fields: name and what people call it.
+    pub fields: &'static [(&'static str, &'static str)],
+}
+
+impl ActionRow {
+    pub const fn new(action: CaseAction) -> Self {
+        let (name, reason): (_, bool) = match action {
+            CaseAction::Verify => ("Verify 核实", false),
+            CaseAction::File => ("Put on file 立案", false),
+            CaseAction::Dispatch => ("Dispatch 派遣", false),
+            CaseAction::Accept => ("Accept 接单", false),
+            CaseAction::Start => ("Start 开始处理", false),
+            CaseAction::Done => ("Report done 完成", false),
+            CaseAction::Return => ("Return 回退", true),
+            CaseAction::ApproveReturn => ("Approve the return 同意回退", false),
+            CaseAction::RejectReturn => ("Reject the return 驳回回退", true),
+            CaseAction::Transfer => ("Transfer 转办", true),
+            CaseAction::Suspend => ("Suspend 挂账", true),
+            CaseAction::Resume => ("Resume 恢复", false),
+            CaseAction::Extend => ("Extend 延期", true),
+            CaseAction::Link => ("Link 并案", false),
+            CaseAction::Void => ("Void 作废", true),
+            CaseAction::Close => ("Close 结案", true),
+            CaseAction::Reopen => ("Reopen 返工", true),
+            CaseAction::Rate => ("Rate 评价", false),
+        };
+        let fields: &[(&str, &str)] = match action {
+            CaseAction::Accept | CaseAction::Start | CaseAction::Done | CaseAction::Return => {
+                &[("department", "Department")]
+            }
+            CaseAction::Dispatch | CaseAction::ApproveReturn => &[("departments", "Departments, by commas")],
+            CaseAction::Transfer => &[("to", "To department")],
+            CaseAction::Link => &[("to", "To case")],
+            CaseAction::Suspend => &[("until", "Until (2026-12-01T08:00:00Z)")],
+            CaseAction::Extend => &[("minutes", "Minutes")],
+            CaseAction::Void => &[("because", "false_alarm, duplicate or not_responsible")],
+            CaseAction::Rate => &[("stars", "Stars, 1 to 5")],
+            _ => &[],
+        };
+        Self { code: action.name(), name, reason, fields }
+    }
+}
+
 /// A line of a trail on a page.
 pub struct TrailRow {
     pub state: &'static str,
+    /// What was done where the state stayed.
+    pub noted: String,
     pub at: String,
     pub by: String,
     pub reason: String,
@@ -122,6 +250,11 @@ impl TrailRow {
     pub fn new(change: &CaseChange, time: &LocalTime) -> Self {
         Self {
             state: state_name(change.to),
+            noted: if change.from == Some(change.to) {
+                change.action.replace('_', " ")
+            } else {
+                String::new()
+            },
             at: time.show(change.at),
             by: change.by.clone(),
             reason: change.reason.clone(),

@@ -13,7 +13,9 @@ use url::Url;
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
 /// What a delivery tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+///
+/// In the order of their gravity, where several things happen to a case in one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EventType {
     /// A fire may have broken out; sent before the case is on file, under the same case id.
     PreAlarm,
@@ -23,10 +25,24 @@ pub enum EventType {
     CaseOpened,
     /// A case has changed.
     CaseUpdated,
+    /// Most of the time of a stage is gone.
+    YellowCard,
+    /// The deadline of a stage has passed.
+    RedCard,
+    /// A case was escalated one level up.
+    Escalated,
 }
 
 impl EventType {
-    const ALL: [Self; 4] = [Self::PreAlarm, Self::Withdrawn, Self::CaseOpened, Self::CaseUpdated];
+    const ALL: [Self; 7] = [
+        Self::PreAlarm,
+        Self::Withdrawn,
+        Self::CaseOpened,
+        Self::CaseUpdated,
+        Self::YellowCard,
+        Self::RedCard,
+        Self::Escalated,
+    ];
 
     /// The name, as in the envelope's `type` and in the store.
     #[must_use]
@@ -36,6 +52,23 @@ impl EventType {
             Self::Withdrawn => "citybrain.fire.withdrawn",
             Self::CaseOpened => "citybrain.case.opened",
             Self::CaseUpdated => "citybrain.case.updated",
+            Self::YellowCard => "citybrain.case.yellow_card",
+            Self::RedCard => "citybrain.case.red_card",
+            Self::Escalated => "citybrain.case.escalated",
+        }
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::PreAlarm => "Pre-alarm",
+            Self::Withdrawn => "Pre-alarm withdrawn",
+            Self::CaseOpened => "New case",
+            Self::CaseUpdated => "Case changed",
+            Self::YellowCard => "Yellow card",
+            Self::RedCard => "Red card",
+            Self::Escalated => "Escalated",
         }
     }
 

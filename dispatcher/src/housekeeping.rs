@@ -3,7 +3,7 @@
 use crate::metrics::Metrics;
 use crate::services::Change;
 use crate::store::Store;
-use citybrain_types::{CameraDirectory, CameraId};
+use citybrain_types::{CameraDirectory, CameraId, Clock};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +16,19 @@ const ROUND: Duration = Duration::from_secs(1);
 /// Cameras told of in one round; when a whole district goes dark the rest are told of in the next rounds.
 const TOLD_IN_A_ROUND: usize = 100;
 
+/// Answers under idempotency keys are kept this long: nobody sends the same request again later.
+const ANSWERS_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Answers that are too old are forgotten this often.
+const FORGET_EVERY_ROUNDS: u64 = 3_600;
+
 /// What the rounds are made of.
 pub(crate) struct Housekeeping {
     pub(crate) store: Store,
     pub(crate) cameras: Arc<dyn CameraDirectory>,
     pub(crate) listeners: broadcast::Sender<Change>,
     pub(crate) metrics: Metrics,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -30,6 +37,7 @@ pub(crate) async fn run(house: Housekeeping) {
     // How they stand at the start is read from the list.
     let mut known =
         house.cameras.statuses().into_iter().map(|status| (status.camera, status.state.name())).collect();
+    let mut rounds: u64 = 0;
     loop {
         tokio::select! {
             () = tokio::time::sleep(ROUND) => {}
@@ -39,6 +47,12 @@ pub(crate) async fn run(house: Housekeeping) {
         match house.store.pending().await {
             Ok(pending) => house.metrics.outbox_pending(pending),
             Err(error) => house.metrics.store_failed(&error),
+        }
+        rounds += 1;
+        if rounds.is_multiple_of(FORGET_EVERY_ROUNDS)
+            && let Err(error) = house.store.forget_answers(house.clock.now().minus(ANSWERS_KEPT)).await
+        {
+            house.metrics.store_failed(&error);
         }
     }
 }

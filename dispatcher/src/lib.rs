@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod cap;
 pub mod case;
 pub mod delivery;
 pub mod envelope;
@@ -31,12 +32,13 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 
+pub use case::OrderError;
 pub use services::{CameraView, CaseView, Change, Readiness, Services};
 pub use store::{
     CaseFilter, CasePage, Cursor, DeliveryFilter, DeliveryPage, PageRequest, Replay, StoreError,
 };
 
-use case::CaseStage;
+use case::{CaseStage, Desk};
 use citybrain_ingest_config::City;
 use citybrain_types::{CameraDirectory, Clock, DetectionBatch, EventKind, FocusRequest, IncidentId};
 use delivery::Deliveries;
@@ -117,6 +119,7 @@ pub struct Dispatcher {
     housekeeping: JoinHandle<()>,
     close_bus: CancellationToken,
     abandon_commits: CancellationToken,
+    timers: JoinHandle<()>,
     stop_housekeeping: CancellationToken,
     permits: JoinHandle<()>,
 }
@@ -164,7 +167,17 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
     let bus_attached = Arc::new(AtomicBool::new(true));
     let [close_bus, abandon_commits, stop_housekeeping] = std::array::from_fn(|_| CancellationToken::new());
     let mailroom = deliveries.mailroom();
+    let desk = Desk {
+        city: shared.city.clone(),
+        store: store.clone(),
+        clock: Arc::clone(&shared.clock),
+        mailroom: mailroom.clone(),
+        listeners: shared.listeners.clone(),
+        metrics: shared.metrics.clone(),
+    };
+    let timers = tokio::spawn(case::run_timers(desk.clone(), stop_housekeeping.clone()));
     let services = Services::new(ServiceParts {
+        desk,
         city: shared.city.clone(),
         store: store.clone(),
         cameras: Arc::clone(&cameras),
@@ -182,6 +195,7 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         cameras,
         listeners: shared.listeners.clone(),
         metrics: shared.metrics.clone(),
+        clock: Arc::clone(&shared.clock),
         stop: stop_housekeeping.clone(),
     }));
     let permits = tokio::spawn(permit::keep_read(
@@ -190,7 +204,16 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         shared.metrics.clone(),
         stop_housekeeping.clone(),
     ));
-    let line = Line { bus, focus, mailroom, bus_attached, close_bus: &close_bus, abandon: &abandon_commits, register, rulings };
+    let line = Line {
+        bus,
+        focus,
+        mailroom,
+        bus_attached,
+        close_bus: &close_bus,
+        abandon: &abandon_commits,
+        register,
+        rulings,
+    };
     let stages = line.build(&shared, memory);
     Ok(Dispatcher {
         city: city_in_force,
@@ -199,6 +222,7 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         deliveries,
         stages,
         housekeeping,
+        timers,
         close_bus,
         abandon_commits,
         stop_housekeeping,
@@ -306,7 +330,7 @@ impl Dispatcher {
     /// Takes what the bus still holds, commits it, and lets deliveries under way finish within five seconds. What
     /// is pending stays in the outbox and goes out after the next start.
     pub async fn shutdown(self) {
-        let Self { stages, deliveries, housekeeping, permits, store, .. } = self;
+        let Self { stages, deliveries, housekeeping, permits, timers, store, .. } = self;
         let mut all = std::pin::pin!(futures::future::join_all(stages));
         // The sender of the bus is usually gone by now; one that is forgotten must not hold the program up.
         if tokio::time::timeout(BUS_PATIENCE, &mut all).await.is_err() {
@@ -318,11 +342,14 @@ impl Dispatcher {
                 }
             }
         }
-        deliveries.shutdown(DELIVERY_PATIENCE).await;
         self.stop_housekeeping.cancel();
         if permits.await.is_err() {
             tracing::warn!("the reader of the permit register died before the shutdown");
         }
+        if timers.await.is_err() {
+            tracing::warn!("the task that keeps the clocks of cases died before the shutdown");
+        }
+        deliveries.shutdown(DELIVERY_PATIENCE).await;
         if housekeeping.await.is_err() {
             tracing::warn!("housekeeping died before the shutdown");
         }

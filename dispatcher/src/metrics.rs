@@ -58,6 +58,8 @@ pub struct Metrics {
     permits: Family<Labels<2>, Gauge>,
     focus: Family<Labels<1>, Counter>,
     cases: Family<Labels<2>, Counter>,
+    case_actions: Family<Labels<2>, Counter>,
+    timer_lateness: Histogram,
     deliveries: Family<Labels<2>, Counter>,
     store_failures: Family<Labels<1>, Counter>,
     outbox_pending: Gauge,
@@ -93,6 +95,8 @@ impl Metrics {
             permits: Family::default(),
             focus: Family::default(),
             cases: Family::default(),
+            case_actions: Family::default(),
+            timer_lateness: step_seconds(),
             deliveries: Family::default(),
             store_failures: Family::default(),
             outbox_pending: Gauge::default(),
@@ -108,6 +112,11 @@ impl Metrics {
             "citybrain_dispatch_stage_seconds",
             "Time a stage of the dispatcher took for one batch or attempt",
             self.stages.clone(),
+        );
+        registry.register(
+            "citybrain_timer_lateness_seconds",
+            "How late the latest timer of a round was",
+            self.timer_lateness.clone(),
         );
         registry.register(
             "citybrain_capture_to_case_seconds",
@@ -150,6 +159,11 @@ impl Metrics {
             self.focus.clone(),
         );
         registry.register("citybrain_cases", "Cases that entered a state, by kind", self.cases.clone());
+        registry.register(
+            "citybrain_case_actions",
+            "Lines written into the trails of cases by people and by the time, by kind and action",
+            self.case_actions.clone(),
+        );
         registry.register(
             "citybrain_deliveries",
             "Attempts to deliver, by destination and outcome",
@@ -222,6 +236,15 @@ impl Metrics {
     pub(crate) fn case(&self, case: &Case) {
         let labels = [("kind", case.kind.to_string()), ("state", case.state.name().to_owned())];
         self.cases.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn case_action(&self, kind: &EventKind, action: &str) {
+        let labels = [("kind", kind.to_string()), ("action", action.to_owned())];
+        self.case_actions.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn timer_lateness(&self, late: Duration) {
+        self.timer_lateness.observe(late.as_secs_f64());
     }
 
     pub(crate) fn delivery(&self, destination: &DestinationId, outcome: &'static str) {

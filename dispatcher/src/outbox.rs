@@ -1,13 +1,15 @@
 //! Which deliveries a case change sends out. They are written in the transaction of the change.
 
+use crate::cap;
 use crate::envelope::{self, EventType};
 use crate::store::OutboxRow;
 use citybrain_ingest_config::City;
-use citybrain_ingest_config::resolved::{Channel, Destination};
+use citybrain_ingest_config::resolved::{BodyFormat, Channel, Destination};
 use citybrain_types::{Case, Delivery, DeliveryState, DepartmentId, DestinationId, Timestamp};
 use std::collections::BTreeSet;
 
-/// The deliveries of one event about `case`: one to each destination of its departments, or one for each
+/// The deliveries of one event about `case`: one to each destination of its departments, and of those it was escalated
+/// to, or one for each
 /// department where the destination's topic names it.
 ///
 /// `captured_at` is when the frame that led to it was taken, `created_at` when the row is made.
@@ -37,12 +39,18 @@ pub fn deliveries_also(
 ) -> Vec<OutboxRow> {
     let mut rows = Vec::new();
     let mut told = BTreeSet::new();
-    let responsible = case.departments.iter().filter_map(|id| city.departments.get(id)).flat_map(|department| {
+    // What is handed to nobody yet is the district centre's to decide.
+    let centre = city.cases.centre.iter().filter(|_| case.departments.is_empty());
+    let told_of = case.departments.iter().chain(&case.work.escalated_to).chain(centre);
+    let responsible = told_of.filter_map(|id| city.departments.get(id)).flat_map(|department| {
         department.destinations.iter().map(move |destination| (destination, &department.id))
     });
     let also = also.iter().map(|(destination, department)| (destination, department));
     for (destination, department) in responsible.chain(also) {
         let Some(destination) = city.destinations.get(destination) else { continue };
+        if !takes(destination, event, case) {
+            continue;
+        }
         let apart = tells_departments_apart(destination).then_some(department);
         if told.insert((&destination.id, apart)) {
             let key = envelope::key(event, case, &destination.id, apart);
@@ -50,6 +58,16 @@ pub fn deliveries_also(
         }
     }
     rows
+}
+
+/// Whether a destination is told of this at all: alerts are of confirmed fires only.
+fn takes(destination: &Destination, event: EventType, case: &Case) -> bool {
+    match &destination.channel {
+        Channel::Webhook { format: BodyFormat::Cap, .. } => {
+            event != EventType::PreAlarm && cap::is_confirmed_fire(case)
+        }
+        _ => true,
+    }
 }
 
 fn tells_departments_apart(destination: &Destination) -> bool {

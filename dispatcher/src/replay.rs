@@ -81,6 +81,7 @@ impl Replay {
     }
 
     fn decide(&mut self, change: IncidentChange) {
+        let city = Arc::clone(&self.city);
         match change {
             IncidentChange::Opened { incident, cause, .. } => {
                 let Ok(filed) = file::open(&self.city, &incident, &cause) else { return };
@@ -89,16 +90,16 @@ impl Replay {
             }
             IncidentChange::Seen(incident) | IncidentChange::Remembered(incident) => self.refresh(incident),
             IncidentChange::Confirmed { incident, at, .. } => {
-                let heard = |case: &Case| verdict::confirm(case, &incident, at).ok().flatten();
+                let heard = |case: &Case| verdict::confirm(&city, case, &incident, at).ok().flatten();
                 self.heard(&incident, heard);
             }
             IncidentChange::Withdrawn { incident, at, .. } => {
-                self.heard(&incident, |case| verdict::withdraw(case, &incident, at));
+                self.heard(&incident, |case| verdict::withdraw(&city, case, &incident, at));
             }
             IncidentChange::Over { incident, at } => {
                 self.refresh(incident.clone());
                 if incident.kind.as_str() == citybrain_types::EventKind::CAMERA_FAULT {
-                    self.heard(&incident, |case| file::close_when_seen_again(case, at));
+                    self.heard(&incident, |case| file::close_when_seen_again(&city, case, at));
                 }
             }
             IncidentChange::Forgotten(_) | IncidentChange::Held { .. } => {}

@@ -1,14 +1,16 @@
 //! What the API and the console may ask of the dispatcher.
 
+use crate::case::action::{self, Action, Order};
+use crate::case::{Desk, OrderError};
 use crate::incident::Incident;
 use crate::store::{
-    CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
+    Answer, CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
 };
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{Kind, Site};
 use citybrain_types::{
-    CameraDirectory, CameraStatus, Case, CaseChange, CaseId, CaseState, Clock, Delivery, DeliveryState,
-    EventKind, IncidentId,
+    CameraDirectory, CameraStatus, Case, CaseAction, CaseChange, CaseId, CaseState, Clock, Delivery,
+    DeliveryState, EventKind, IncidentId, VoidReason,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -29,6 +31,8 @@ pub struct CaseView {
     pub trail: Vec<CaseChange>,
     /// Its deliveries, oldest first.
     pub deliveries: Vec<Delivery>,
+    /// What may be done with it now.
+    pub allowed: Vec<CaseAction>,
 }
 
 /// A camera as configured, with how it stands.
@@ -99,6 +103,7 @@ struct Inner {
     listeners: broadcast::Sender<Change>,
     bus_attached: Arc<AtomicBool>,
     rule: mpsc::Sender<IncidentId>,
+    desk: Desk,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -118,14 +123,16 @@ pub(crate) struct ServiceParts {
     pub(crate) bus_attached: Arc<AtomicBool>,
     /// Tells the incidents what a person has refused.
     pub(crate) rule: mpsc::Sender<IncidentId>,
+    /// Changes cases.
+    pub(crate) desk: Desk,
     /// Wakes the workers that deliver.
     pub(crate) wake: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Services {
     pub(crate) fn new(parts: ServiceParts) -> Self {
-        let ServiceParts { city, store, cameras, clock, listeners, bus_attached, rule, wake } = parts;
-        Self(Arc::new(Inner { city, store, cameras, clock, listeners, bus_attached, rule, wake }))
+        let ServiceParts { city, store, cameras, clock, listeners, bus_attached, rule, desk, wake } = parts;
+        Self(Arc::new(Inner { city, store, cameras, clock, listeners, bus_attached, rule, desk, wake }))
     }
 
     /// The configuration in force.
@@ -199,7 +206,37 @@ impl Services {
     pub async fn case(&self, id: &CaseId) -> Result<Option<CaseView>, StoreError> {
         let Some(case) = self.0.store.case(id).await? else { return Ok(None) };
         let (trail, deliveries) = tokio::try_join!(self.0.store.trail(id), self.0.store.deliveries_of(id))?;
-        Ok(Some(CaseView { case, trail, deliveries }))
+        let allowed = action::allowed(&case);
+        Ok(Some(CaseView { case, trail, deliveries, allowed }))
+    }
+
+    /// Follows an order. With `seen`, only when the case is at that version; `answer` makes what is kept under the
+    /// request's idempotency key, in the same transaction. Says how the case stands then.
+    ///
+    /// # Errors
+    /// [`OrderError`] when there is no such case, it does not allow it or has changed, or the store does not answer.
+    pub async fn act(
+        &self,
+        id: &CaseId,
+        order: &Order,
+        seen: Option<u32>,
+        answer: impl Fn(&Case) -> Option<Answer>,
+    ) -> Result<Case, OrderError> {
+        let case = self.0.desk.act(id, order, seen, answer).await?;
+        // What a person has called no case does not open one again at once.
+        if matches!(order.action, Action::Void(VoidReason::FalseAlarm)) && !self.reject(case.incident.clone())
+        {
+            tracing::warn!(case = %case.id, "its place is not remembered as rejected: too many were rejected at once");
+        }
+        Ok(case)
+    }
+
+    /// The answer kept under an idempotency key.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn answer(&self, key: &str) -> Result<Option<Answer>, StoreError> {
+        self.0.store.answer(key).await
     }
 
     /// How many cases stand in each state; states without a case are left out.

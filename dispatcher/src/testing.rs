@@ -5,7 +5,9 @@
 #[path = "../tests/it/support/city.rs"]
 pub(crate) mod city;
 
-use citybrain_types::{BoundingBox, CameraId, Case, CaseId, CaseState, EventKind, IncidentId, Priority};
+use citybrain_types::{
+    BoundingBox, CameraId, Case, CaseId, CaseState, Casework, EventKind, IncidentId, Priority,
+};
 
 /// A case as it is first reported.
 pub(crate) fn a_case(camera: &str) -> Case {
@@ -17,7 +19,7 @@ pub(crate) fn a_case(camera: &str) -> Case {
         kind: EventKind::new(EventKind::FIRE),
         state: CaseState::Reported,
         priority: Priority::Immediate,
-        camera: CameraId::new(camera).unwrap(),
+        camera: Some(CameraId::new(camera).unwrap()),
         bbox: BoundingBox::WHOLE,
         position: None,
         score: 0.9,
@@ -28,5 +30,6 @@ pub(crate) fn a_case(camera: &str) -> Case {
         deadline_at: None,
         departments: vec![],
         snapshots: None,
+        work: Casework::default(),
     }
 }

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use citybrain_types::{CameraId, EventKind};
+use citybrain_types::{CameraId, DepartmentId, EventKind};
 use url::Url;
 
 use crate::catalogue::built_in;
 use crate::problem::{ConfigErrors, Problem, Problems};
 use crate::raw::{RawDispatch, RawPipeline, RawSite};
-use crate::resolved::{Camera, City, DecodeMode, Model, Route, Site, Stream, Transport};
-use crate::validate::{CameraAddress, Context, built_in_centre, dispatch_limits, pipeline_limits};
+use crate::resolved::{Camera, CaseRules, City, DecodeMode, Model, Route, Site, Stream, Transport, When};
+use crate::validate::{
+    CameraAddress, Context, add_built_in_calendar, built_in_centre, dispatch_limits, pipeline_limits,
+};
 
 /// Named as the file of a problem that stands on the command line.
 const COMMAND_LINE: &str = "--camera";
@@ -69,17 +71,27 @@ impl City {
             routes: vec![Route {
                 kinds: BTreeSet::new(),
                 areas: BTreeSet::new(),
+                when: When::Always,
                 departments: departments.keys().cloned().collect(),
+                rota: None,
             }],
+            cases: default_rules(departments.keys().next().cloned()),
             departments,
             destinations: BTreeMap::new(),
-        sensors: Vec::new(),
-        silences: Vec::new(),
-        permits: Vec::new(),
+            sensors: Vec::new(),
+            silences: Vec::new(),
+            permits: Vec::new(),
             pipeline: pipeline_limits(&RawPipeline::default()),
             dispatch: dispatch_limits(&RawDispatch::default()),
         })
     }
+}
+
+/// What cases are worked by when nothing is said about it.
+fn default_rules(centre: Option<DepartmentId>) -> CaseRules {
+    let mut rules = CaseRules { centre, ..CaseRules::default() };
+    add_built_in_calendar(&jiff::tz::TimeZone::UTC, &mut rules);
+    rules
 }
 
 fn address(text: &str, index: usize) -> Result<CameraAddress, Problem> {

@@ -30,6 +30,7 @@ mod shape;
 mod shape_check;
 mod source;
 mod suggestion;
+mod unserved;
 mod validate;
 mod warnings;
 

@@ -9,8 +9,21 @@ use crate::shape::{Field, Shape, TableShape, file_shape};
 use crate::suggestion::UNITS;
 
 /// Sections in the order a person meets them; a test holds this list to the schema.
-const SECTIONS: [&str; 9] =
-    ["site", "cameras", "kinds", "models", "departments", "routes", "sinks", "pipeline", "dispatch"];
+const SECTIONS: [&str; 13] = [
+    "site",
+    "cameras",
+    "kinds",
+    "models",
+    "departments",
+    "routes",
+    "areas",
+    "calendars",
+    "rotas",
+    "cases",
+    "sinks",
+    "pipeline",
+    "dispatch",
+];
 
 const HEAD: &str = "\
 # Configuration reference

@@ -21,7 +21,7 @@ pub struct Change {
     pub kinds: bool,
     /// Models to load or to drop.
     pub models: bool,
-    /// Departments or routes.
+    /// Departments, routes, areas, calendars, rotas or the times cases may take.
     pub departments: bool,
     /// Destinations of deliveries, their secrets or schedules.
     pub destinations: bool,
@@ -46,7 +46,9 @@ impl Change {
             removed: missing_in(&new.cameras, &old.cameras),
             kinds: old.kinds != new.kinds,
             models: old.models != new.models,
-            departments: old.departments != new.departments || old.routes != new.routes,
+            departments: old.departments != new.departments
+                || old.routes != new.routes
+                || old.cases != new.cases,
             destinations: old.destinations != new.destinations,
             hygiene: old.sensors != new.sensors || old.silences != new.silences || old.permits != new.permits,
             pipeline: old.pipeline != new.pipeline,

@@ -2,6 +2,7 @@
 //!
 //! This is what the other rooms read. Nothing in here can be wrong on its own: `validate` has refused the rest.
 
+mod casework;
 mod hygiene;
 mod incident;
 mod model;
@@ -9,6 +10,7 @@ mod sensor;
 mod view;
 mod zone;
 
+pub use casework::{Area, Calendar, CaseLimits, CaseRules, Rota, When};
 pub use hygiene::{AlertLimits, PermitAddress, PermitSource, Silence};
 pub use incident::IncidentPolicy;
 pub use model::{ASKED_AT_MOST_EVERY, Cascade, ExecutionProvider, Model, Precision, Turn};
@@ -41,6 +43,8 @@ pub struct City {
     pub departments: BTreeMap<DepartmentId, Department>,
     /// Routes, first match wins; the last is the fallback to the district centre.
     pub routes: Vec<Route>,
+    /// What cases are worked by.
+    pub cases: CaseRules,
     /// Where deliveries go.
     pub destinations: BTreeMap<DestinationId, Destination>,
     /// Sensors that speak over MQTT.
@@ -238,10 +242,14 @@ pub struct Department {
 pub struct Route {
     /// Kinds it is for; empty means all.
     pub kinds: BTreeSet<EventKind>,
-    /// Areas it is for; empty means all.
+    /// Areas it is for, with those that lie in them; empty means all.
     pub areas: BTreeSet<String>,
+    /// When it applies.
+    pub when: When,
     /// Departments that get the case, all at once.
     pub departments: BTreeSet<DepartmentId>,
+    /// The rota whose department on duty gets it, too.
+    pub rota: Option<String>,
 }
 
 /// Where deliveries go.
@@ -253,8 +261,12 @@ pub struct Destination {
     pub channel: Channel,
     /// Longest time one attempt may take.
     pub timeout: Duration,
+    /// Waits between the first attempts of what is told at once.
+    pub urgent_retry_after: Vec<Duration>,
     /// Waits between attempts; after the last the delivery is dead.
     pub retry_after: Vec<Duration>,
+    /// The destination that is told, too, when the urgent attempts have failed.
+    pub second: Option<DestinationId>,
 }
 
 /// How a destination is reached.
@@ -266,6 +278,10 @@ pub enum Channel {
         url: Url,
         /// Signing secret, base64 after the prefix `whsec_`.
         secret: Secret,
+        /// The secret before, while it is being replaced.
+        old_secret: Option<Secret>,
+        /// What a message looks like.
+        format: BodyFormat,
     },
     /// MQTT 5, QoS 1.
     Mqtt {
@@ -275,7 +291,36 @@ pub enum Channel {
         credentials: Option<Credentials>,
         /// Topic, with `{kind}`, `{camera}`, `{department}` filled in.
         topic: String,
+        /// Topic of answers, with the same filled in.
+        response_topic: Option<String>,
     },
+    /// SMTP.
+    Email {
+        /// `smtp://host:port` or `smtps://host:port`; the query `tls=none` asks for a connection in clear.
+        server: Url,
+        /// User name and password.
+        credentials: Option<Credentials>,
+        /// Sender.
+        from: String,
+        /// Receivers.
+        to: Vec<String>,
+    },
+    /// A robot in a group chat.
+    Robot {
+        /// Its address, which is its secret.
+        url: Secret,
+        /// The body, JSON with placeholders in double braces.
+        template: String,
+    },
+}
+
+/// What a webhook's message looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyFormat {
+    /// A CloudEvents 1.0 envelope in JSON.
+    CloudEvents,
+    /// A Common Alerting Protocol 1.2 alert in XML; fires only.
+    Cap,
 }
 
 /// Budgets and limits of the pipeline.

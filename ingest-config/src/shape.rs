@@ -183,6 +183,10 @@ mod tests {
             "join_distance",
             "after_score",
             "crop",
+            "yellow_at",
+            "red_card_points",
+            "escalation_points",
+            "recheck_looks",
         ];
         each_field(file_shape(), "", &mut |path, field| {
             let bounded = match &field.shape {

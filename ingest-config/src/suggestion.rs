@@ -10,6 +10,8 @@ pub(crate) const UNITS: &[(&str, &str)] = &[
     ("_minutes", "minutes"),
     ("_bytes", "bytes"),
     ("_px", "pixels"),
+    ("_hours", "hours"),
+    ("_metres", "metres"),
 ];
 
 /// Other words for a key, as other systems have them.

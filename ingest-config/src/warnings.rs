@@ -10,6 +10,7 @@ use crate::resolved::{Camera, City, Kind};
 use crate::row::Place;
 use crate::source::Location;
 use crate::suggestion::did_you_mean;
+use crate::unserved::unserved;
 
 /// Names listed in one warning; a city may have thousands.
 const MAX_LISTED: usize = 5;
@@ -24,6 +25,7 @@ pub(crate) struct Origins<'d> {
     pub sinks: Names<'d>,
     pub models: Vec<Place<'d>>,
     pub routes: Vec<Place<'d>>,
+    pub areas: Names<'d>,
 }
 
 /// Looks a whole city over.
@@ -33,6 +35,7 @@ pub(crate) fn warn(city: &City, origins: &Origins<'_>, problems: &mut Problems) 
     over.cameras();
     over.kinds();
     over.routes();
+    over.areas();
     over.departments();
     over.models();
 }
@@ -113,8 +116,10 @@ impl Overseer<'_, '_> {
 
     fn routes(&mut self) {
         let own = self.city.routes.get(..self.origins.routes.len()).unwrap_or_default();
-        let areas: BTreeSet<&str> =
+        let rules = &self.city.cases;
+        let mut areas: BTreeSet<&str> =
             self.city.cameras.values().filter_map(|camera| camera.area.as_deref()).collect();
+        areas.extend(rules.areas.keys().map(String::as_str));
         for (route, place) in own.iter().zip(&self.origins.routes) {
             for area in route.areas.iter().filter(|area| !areas.contains(area.as_str())) {
                 let hint = did_you_mean(area, areas.iter().copied()).map(|hint| format!("; {hint}"));
@@ -124,22 +129,41 @@ impl Overseer<'_, '_> {
             }
         }
         let Some(first) = self.origins.routes.first() else { return };
-        let looked_for: BTreeSet<&EventKind> =
-            self.city.cameras.values().flat_map(|camera| &camera.kinds).collect();
-        let unserved: Vec<&str> = looked_for
-            .into_iter()
-            .filter(|kind| !own.iter().any(|route| route.kinds.is_empty() || route.kinds.contains(*kind)))
-            .map(EventKind::as_str)
-            .collect();
-        if !unserved.is_empty() {
-            let message = format!("no route serves {}; the district centre gets it", listed(&unserved));
+        for message in unserved(self.city, own) {
             self.problems.warn(first.header(), "routes", message);
         }
     }
 
+    /// Areas that cameras name and the file does not declare, where it declares any.
+    fn areas(&mut self) {
+        let declared = &self.city.cases.areas;
+        if declared.is_empty() {
+            return;
+        }
+        for (name, area) in declared.iter().filter(|(_, area)| area.outline.is_none()) {
+            let named = self.city.cameras.values().any(|camera| camera.area.as_ref() == Some(name));
+            let outer = declared.values().any(|inner| inner.within.as_ref() == Some(name));
+            if !named && !outer {
+                let at = self.origins.areas.origin(name).unwrap_or(self.origins.top);
+                let message = format!(
+                    "nothing lies in the {} '{}': it has no outline, and no camera names it",
+                    area.level,
+                    name.escape_debug()
+                );
+                self.problems.warn(at, "areas", message);
+            }
+        }
+        let is_known = |camera: &Camera| camera.area.as_ref().is_none_or(|area| declared.contains_key(area));
+        self.some_cameras("is in an area that is not declared", "area", |camera| !is_known(camera));
+    }
+
     fn departments(&mut self) {
-        let routed: BTreeSet<_> = self.city.routes.iter().flat_map(|route| &route.departments).collect();
-        let used: BTreeSet<_> = self.city.departments.values().flat_map(|d| &d.destinations).collect();
+        let mut routed: BTreeSet<_> = self.city.routes.iter().flat_map(|route| &route.departments).collect();
+        let rules = &self.city.cases;
+        routed.extend(rules.rotas.values().flat_map(|rota| &rota.departments));
+        routed.extend(rules.areas.values().filter_map(|area| area.department.as_ref()));
+        let mut used: BTreeSet<_> = self.city.departments.values().flat_map(|d| &d.destinations).collect();
+        used.extend(self.city.destinations.values().filter_map(|destination| destination.second.as_ref()));
         for department in self.city.departments.values() {
             let id = &department.id;
             let at = self.origins.departments.origin(id.as_str());

@@ -224,6 +224,7 @@ fn city(street: &SimulatedStreet, data: &Path) -> City {
         )],
         departments: BTreeMap::new(),
         routes: Vec::new(),
+        cases: Default::default(),
         destinations: BTreeMap::new(),
         sensors: Vec::new(),
         silences: Vec::new(),

@@ -1,43 +1,17 @@
 //! A case in its public form: what departments, the API and the console see.
 
-use crate::{BoundingBox, CameraId, CaseId, DepartmentId, EventKind, IncidentId, Snapshots, Timestamp};
+mod action;
+mod clock;
+mod named;
+
+pub use action::{CaseAction, Source, VoidReason};
+pub use clock::{Card, ClockStage, Level, StageClock};
+
+use crate::{
+    BoundingBox, CameraId, CaseId, DepartmentId, EventKind, IncidentId, SnapshotRef, Snapshots, Timestamp,
+};
+use named::named_states;
 use serde::{Deserialize, Serialize};
-
-macro_rules! named_states {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name {
-            $($(#[$vdoc])* $variant,)+
-        }
-
-        impl $name {
-            /// Every value, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The name, as stored, sent and used as a metric label.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)+
-                }
-            }
-
-            /// The value of that name.
-            #[must_use]
-            pub fn from_name(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| value.name() == name)
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.name())
-            }
-        }
-    };
-}
 
 named_states! {
     /// Where a case stands in its life.
@@ -102,9 +76,9 @@ pub struct Case {
     pub state: CaseState,
     /// How soon it must be taken up.
     pub priority: Priority,
-    /// The camera that saw it first.
-    pub camera: CameraId,
-    /// Where in that camera's picture.
+    /// The camera that saw it first; `None` when a person or another system has told of it.
+    pub camera: Option<CameraId>,
+    /// Where in that camera's picture; the whole of it where there is no camera.
     pub bbox: BoundingBox,
     /// Longitude and latitude in degrees (WGS 84), where the camera's position is known.
     pub position: Option<[f64; 2]>,
@@ -124,6 +98,64 @@ pub struct Case {
     pub departments: Vec<DepartmentId>,
     /// Pictures before and at detection.
     pub snapshots: Option<Snapshots>,
+    /// What follows has been added since cases were first stored; a case of that time has the defaults.
+    #[serde(flatten)]
+    pub work: Casework,
+}
+
+/// Who works on a case, against which clocks, and how far that has come.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Casework {
+    /// Who or what told of it first.
+    pub source: Source,
+    /// Grid or area it lies in.
+    pub area: Option<String>,
+    /// What was told, in the words of who told it; at most 2,000 characters.
+    pub description: Option<String>,
+    /// Reports that joined it after it was opened.
+    pub reports: u32,
+    /// How far up it has been escalated.
+    pub level: Level,
+    /// Departments that were told because it was escalated.
+    pub escalated_to: Vec<DepartmentId>,
+    /// Points deducted for deadlines that passed.
+    pub points: u32,
+    /// The clocks, oldest first; those without `stopped_at` are running.
+    pub clocks: Vec<StageClock>,
+    /// What was used of the time for handling by clocks that were stopped since it was opened or reopened, in seconds.
+    pub handled_secs: u64,
+    /// Departments that have taken it, with the moment of each.
+    pub accepted_by: Vec<Acceptance>,
+    /// The department that refused it, while that awaits approval.
+    pub returned_by: Option<DepartmentId>,
+    /// The state it goes back to when it is taken up again.
+    pub suspended_from: Option<CaseState>,
+    /// When a suspended case is to be looked at again.
+    pub suspended_until: Option<Timestamp>,
+    /// The case it was joined to.
+    pub linked_to: Option<CaseId>,
+    /// How many times it was found undone.
+    pub reopened: u32,
+    /// How many times its deadline was moved.
+    pub extended: u32,
+    /// Looks of the camera since it was reported done in which nothing was found.
+    pub clear_looks: u32,
+    /// The picture after, in which nothing is left.
+    pub after: Option<SnapshotRef>,
+    /// How satisfied whoever told of it is, 1 to 5.
+    pub rating: Option<u8>,
+    /// Pictures that people sent, at most 8.
+    pub photos: Vec<SnapshotRef>,
+}
+
+/// A department has taken a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acceptance {
+    /// Which.
+    pub department: DepartmentId,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// One line of a case's trail: who did what, when, why, and what they had seen.
@@ -133,9 +165,12 @@ pub struct CaseChange {
     pub case: CaseId,
     /// The version this change made.
     pub version: u32,
+    /// What was done, for instance `accept` or `red_card`; empty in trails written before this was kept.
+    #[serde(default)]
+    pub action: String,
     /// State before; `None` for the first.
     pub from: Option<CaseState>,
-    /// State after.
+    /// State after; the same as before where something was only noted.
     pub to: CaseState,
     /// When.
     pub at: Timestamp,

@@ -18,7 +18,10 @@ pub mod kind;
 pub mod time;
 
 pub use camera::{CameraDirectory, CameraState, CameraStatus, FailReason};
-pub use case::{Case, CaseChange, CaseState, Priority};
+pub use case::{
+    Acceptance, Card, Case, CaseAction, CaseChange, CaseState, Casework, ClockStage, Level, Priority, Source,
+    StageClock, VoidReason,
+};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use delivery::{Delivery, DeliveryState};
 pub use detection::{

@@ -129,7 +129,7 @@ async fn measure(farm: &FarmProcess, count: usize, span: Duration) -> anyhow::Re
     }
     let up_after = began.elapsed();
     // Whoever reconnected while all came up has done so.
-    let connects = || board.statuses().iter().map(|status| u64::from(status.connects)).sum::<u64>();
+    let connects = || board.statuses().iter().map(|status| status.connects).sum::<u64>();
     let (before, cpu_before, from) = (connects(), cpu::of_process(), Instant::now());
     tokio::time::sleep(span).await;
     let spent = cpu::of_process().saturating_sub(cpu_before);

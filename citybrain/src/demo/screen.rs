@@ -55,7 +55,8 @@ impl Screen {
             }
         }
         for case in &outcome.strays {
-            let words = format!("{} at {}, where nothing is: case {}", case.kind, case.camera, case.id);
+            let camera = case.camera.as_ref().map_or("–", |camera| camera.as_str());
+            let words = format!("{} at {camera}, where nothing is: case {}", case.kind, case.id);
             Self::tell(&self.bar, &mut self.told, now, format!("stray {}", case.id), &words);
         }
         self.bar.set_position(outcome.rows.iter().filter(|row| row.ok).count() as u64);
@@ -90,7 +91,8 @@ pub fn table(outcome: &Outcome) {
         println!("{}", line(row));
     }
     for case in &outcome.strays {
-        println!("{:<22} {:<16} a case where nothing is: {}", case.kind, case.camera, case.id);
+        let camera = case.camera.as_ref().map_or("–", |camera| camera.as_str());
+        println!("{:<22} {camera:<16} a case where nothing is: {}", case.kind, case.id);
     }
     if !outcome.unscored.is_empty() {
         let kinds: Vec<&str> = outcome.unscored.iter().map(|kind| kind.as_str()).collect();

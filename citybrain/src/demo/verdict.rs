@@ -86,7 +86,7 @@ pub fn strays<'a>(events: &[Event], cases: &'a [Case]) -> Vec<&'a Case> {
 
 fn belongs(event: &Event, case: &Case) -> bool {
     event.kind == case.kind
-        && event.camera == case.camera.as_str()
+        && case.camera.as_ref().is_some_and(|camera| event.camera == camera.as_str())
         && case.first_seen_at.plus(EARLY) >= event.visible_at
 }
 
@@ -99,7 +99,8 @@ fn row(event: &Event, cases: &[Case], arrivals: &[Arrival]) -> Row {
     let opened = of_case().filter(|arrival| arrival.event.as_deref() == Some(OPENED));
     let confirmed_at = opened.map(|arrival| arrival.at).min();
     let confirmed = confirmed_at.map(|at| at.since(event.visible_at));
-    let confirmed_late = event.confirm_within.is_some_and(|within| confirmed.is_none_or(|took| took > within));
+    let confirmed_late =
+        event.confirm_within.is_some_and(|within| confirmed.is_none_or(|took| took > within));
     let mut keys: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for arrival in of_case() {
         keys.entry(arrival.via.clone()).or_default().insert(&arrival.key);
@@ -154,7 +155,7 @@ mod tests {
             kind: EventKind::new("fire"),
             state: CaseState::Dispatched,
             priority: Priority::Immediate,
-            camera: CameraId::new(camera).unwrap(),
+            camera: CameraId::new(camera).ok(),
             bbox: BoundingBox::WHOLE,
             position: None,
             score: 0.9,
@@ -165,6 +166,7 @@ mod tests {
             deadline_at: None,
             departments: vec![],
             snapshots: None,
+            work: Default::default(),
         }
     }
 

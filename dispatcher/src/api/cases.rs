@@ -1,13 +1,15 @@
 //! Cameras, kinds, cases and deliveries as JSON.
 
 use super::Problem;
+use super::precondition::tagged;
 use crate::incident::Incident;
-use crate::services::{CameraView, CaseView, Services};
+use crate::services::{CameraView, Services};
 use crate::store::{CaseFilter, CasePage, Cursor, DeliveryFilter, DeliveryPage, PageRequest, Replay};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use citybrain_types::{CaseId, CaseState, Delivery, DeliveryState, EventKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -78,10 +80,12 @@ pub(super) async fn cases(
 pub(super) async fn case(
     State(services): State<Services>,
     Path(id): Path<String>,
-) -> Result<Json<CaseView>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let id = CaseId::new(&id)?;
-    let case = services.case(&id).await?;
-    case.map(Json).ok_or_else(|| Problem::not_found(format!("there is no case {id}")))
+    let view = services.case(&id).await?;
+    let view = view.ok_or_else(|| Problem::not_found(format!("there is no case {id}")))?;
+    Ok(tagged(&headers, view.case.version, &view))
 }
 
 /// Why a case was opened.

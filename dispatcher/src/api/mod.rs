@@ -2,12 +2,15 @@
 //!
 //! Errors are problem documents (RFC 9457). Binding a listener is the binary's business.
 
+mod actions;
 mod cases;
 mod events;
 mod health;
+mod precondition;
 mod problem;
 mod snapshots;
 
+pub use actions::ActionBody;
 pub use problem::Problem;
 
 use crate::services::Services;
@@ -36,6 +39,7 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .route("/cases", get(cases::cases))
         .route("/cases/{id}", get(cases::case))
         .route("/cases/{id}/why", get(cases::why))
+        .route("/cases/{id}/actions", post(actions::act))
         .route("/deliveries", get(cases::deliveries))
         .route("/deliveries/{key}/replay", post(cases::replay))
         .route("/kinds", get(cases::kinds))

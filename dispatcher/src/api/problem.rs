@@ -4,7 +4,7 @@ use crate::store::{BadCursor, StoreError};
 use axum::extract::rejection::QueryRejection;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use citybrain_types::IdError;
+use citybrain_types::{CaseAction, IdError};
 use serde::Serialize;
 use std::any::Any;
 
@@ -20,6 +20,9 @@ pub struct Problem {
     status: u16,
     /// What is wrong, and what to do about it.
     detail: String,
+    /// What a case allows instead of what was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed: Option<Vec<CaseAction>>,
 }
 
 impl Problem {
@@ -31,7 +34,26 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Unknown"),
             status: status.as_u16(),
             detail: detail.into(),
+            allowed: None,
         }
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The same with what a case allows.
+    #[must_use]
+    pub fn with_allowed(self, allowed: Vec<CaseAction>) -> Self {
+        Self { allowed: Some(allowed), ..self }
+    }
+
+    /// The request is understood and cannot be followed.
+    #[must_use]
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
     /// Something that was asked for is not there.
@@ -58,6 +80,9 @@ impl IntoResponse for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::Conflict(_) | StoreError::KeyInUse) {
+            return Self::new(StatusCode::CONFLICT, error.to_string());
+        }
         // The log has the cause; a stranger needs none of its paths.
         tracing::error!(reason = error.name(), %error, "a request found the case store failing");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "the case store does not answer; try again")

@@ -1,12 +1,13 @@
 //! From an incident to a case on file: the decision, without clock or I/O.
 
 use super::state::{self, Because, IllegalTransition};
+use super::{clocks, routing};
 use crate::evidence::MicroNats;
 use crate::incident::{Cause, Incident, Standing};
 use citybrain_ingest_config::City;
 use citybrain_types::{
-    BoundingBox, CameraId, Case, CaseChange, CaseId, CaseState, DepartmentId, EventKind, IncidentId, Priority,
-    Score, Timestamp,
+    BoundingBox, CameraId, Case, CaseChange, CaseId, CaseState, Casework, DepartmentId, IncidentId, Priority,
+    Score, Source, Timestamp,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -62,6 +63,7 @@ pub fn open(city: &City, incident: &Incident, cause: &Cause) -> Result<Filed, Il
     let so_far = if matches!(incident.standing, Standing::Alarm(_)) { 1 } else { steps.len() };
     for (to, reason) in steps.into_iter().take(so_far) {
         changes.push(state::advance(&mut case, to, because(reason))?);
+        clocks::settle(city, &mut case, incident.opened_at);
     }
     let pre_alarm = city.kinds.get(&incident.kind).is_some_and(|kind| kind.pre_alarm);
     Ok(Filed { reported, case, changes, pre_alarm })
@@ -69,7 +71,7 @@ pub fn open(city: &City, incident: &Incident, cause: &Cause) -> Result<Filed, Il
 
 /// Closes the case of a camera that is seen again; `None` when it is closed already or in other hands.
 #[must_use]
-pub fn close_when_seen_again(case: &Case, at: Timestamp) -> Option<(Case, Vec<CaseChange>)> {
+pub fn close_when_seen_again(city: &City, case: &Case, at: Timestamp) -> Option<(Case, Vec<CaseChange>)> {
     let because = |reason: &str| Because {
         at,
         by: SYSTEM.to_owned(),
@@ -81,6 +83,7 @@ pub fn close_when_seen_again(case: &Case, at: Timestamp) -> Option<(Case, Vec<Ca
         state::advance(&mut closed, CaseState::Rechecking, because("the camera answers again")).ok()?;
     let done =
         state::advance(&mut closed, CaseState::Closed, because("a picture of it was analysed")).ok()?;
+    clocks::settle(city, &mut closed, at);
     Some((closed, vec![rechecking, done]))
 }
 
@@ -95,34 +98,24 @@ pub fn refreshed(case: &Case, incident: &Incident) -> Option<Case> {
     })
 }
 
-/// The departments of the first route that fits; none only when the configuration has no fallback.
-#[must_use]
-pub fn departments(city: &City, kind: &EventKind, area: Option<&str>) -> Vec<DepartmentId> {
-    let fits = city.routes.iter().find(|route| {
-        let kind_fits = route.kinds.is_empty() || route.kinds.contains(kind);
-        let area_fits = route.areas.is_empty() || area.is_some_and(|area| route.areas.contains(area));
-        kind_fits && area_fits
-    });
-    fits.map(|route| route.departments.iter().cloned().collect()).unwrap_or_default()
-}
-
 fn reported(city: &City, incident: &Incident, cause: &Cause) -> Case {
     let kind = city.kinds.get(&incident.kind);
     let camera = city.cameras.get(&incident.camera);
     let within = kind.map_or(HANDLE_WITHIN_BY_DEFAULT, |kind| kind.handle_within);
+    let area = routing::area_of(city, &incident.camera);
     let snapshots = match cause {
         Cause::Seen(sight) => sight.snapshots.clone(),
         Cause::CameraLost(_) => None,
     };
     let at_once = kind.is_some_and(|kind| kind.pre_alarm);
-    Case {
+    let mut case = Case {
         id: CaseId::new(incident.id.as_str()).expect("an incident's id is an id"),
         version: 1,
         incident: incident.id.clone(),
         kind: incident.kind.clone(),
         state: CaseState::Reported,
         priority: if at_once { Priority::Immediate } else { Priority::Normal },
-        camera: incident.camera.clone(),
+        camera: Some(incident.camera.clone()),
         bbox: incident.place,
         position: camera.and_then(|camera| camera.position),
         score: incident.score,
@@ -131,9 +124,12 @@ fn reported(city: &City, incident: &Incident, cause: &Cause) -> Case {
         opened_at: incident.opened_at,
         updated_at: incident.opened_at,
         deadline_at: Some(incident.opened_at.plus(within)),
-        departments: departments(city, &incident.kind, camera.and_then(|camera| camera.area.as_deref())),
+        departments: routing::departments(city, &incident.kind, area.as_deref(), incident.opened_at),
         snapshots,
-    }
+        work: Casework { source: Source::Camera, area, ..Casework::default() },
+    };
+    clocks::settle(city, &mut case, incident.opened_at);
+    case
 }
 
 /// What was known when the case was opened, so that a person can follow the decision.

@@ -5,10 +5,25 @@
 //! while the commit is under way, under the id and key it has in the outbox, so that whichever comes first,
 //! the receiver sees one.
 
+//! Who changes a case: incidents (`stage`), people (`action`, by way of `desk`) and the time that passes (`clocks`, by
+//! way of `timers`). Each decision is pure; a case is read, decided and written under its version, so that whoever
+//! comes second decides again.
+
+pub mod action;
+pub mod calendar;
+pub mod clocks;
 pub mod file;
+pub mod routing;
 pub mod state;
 pub mod verdict;
 
+mod desk;
+mod join;
 mod stage;
+mod timers;
 
+pub use desk::OrderError;
+
+pub(crate) use desk::Desk;
 pub(crate) use stage::{CaseStage, run};
+pub(crate) use timers::run as run_timers;

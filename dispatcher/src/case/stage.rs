@@ -1,5 +1,6 @@
 //! The stage around the decision: incidents in, commits out, destinations woken, listeners told.
 
+use super::desk::tell;
 use super::file::{self, Filed};
 use super::verdict;
 use crate::delivery::{Committed, Mailroom};
@@ -92,6 +93,11 @@ impl CaseStage {
                 }
                 Err(error) => error,
             };
+            // Somebody has acted on a case in the meantime: what follows from the incidents is decided anew.
+            if matches!(error, StoreError::Conflict(_)) {
+                tracing::debug!(%error, "deciding again");
+                continue;
+            }
             self.metrics.store_failed(&error);
             tracing::error!(reason = error.name(), %error, "cases cannot be committed; trying again");
             tokio::select! {
@@ -158,8 +164,10 @@ impl CaseStage {
             }
             IncidentChange::Confirmed { incident, captured_at, at } => {
                 if let Some(case) = self.newest(&incident.id, outcome).await? {
-                    match verdict::confirm(&case, incident, *at) {
-                        Ok(heard) => self.heard(city, EventType::CaseOpened, heard, *captured_at, &[], outcome),
+                    match verdict::confirm(city, &case, incident, *at) {
+                        Ok(heard) => {
+                            self.heard(city, EventType::CaseOpened, heard, *captured_at, &[], outcome)
+                        }
                         Err(illegal) => {
                             tracing::error!(incident = %incident.id, %illegal, "a case cannot be filed");
                         }
@@ -170,7 +178,7 @@ impl CaseStage {
             IncidentChange::Withdrawn { incident, captured_at, at } => {
                 if let Some(case) = self.newest(&incident.id, outcome).await? {
                     let told = self.told_of_alarm(&case.id, outcome).await?;
-                    let heard = verdict::withdraw(&case, incident, *at);
+                    let heard = verdict::withdraw(city, &case, incident, *at);
                     self.heard(city, EventType::Withdrawn, heard, *captured_at, &told, outcome);
                 }
             }
@@ -230,7 +238,8 @@ impl CaseStage {
         let refreshed = file::refreshed(case, incident);
         let case = refreshed.as_ref().unwrap_or(case);
         let is_fault = incident.kind.as_str() == EventKind::CAMERA_FAULT;
-        if let Some((case, changes)) = is_fault.then(|| file::close_when_seen_again(case, at)).flatten() {
+        if let Some((case, changes)) = is_fault.then(|| file::close_when_seen_again(city, case, at)).flatten()
+        {
             let now = self.clock.now();
             let deliveries = outbox::deliveries(city, EventType::CaseUpdated, &case, at, now);
             outcome.told.push(Told { case: case.clone(), opened_from: None });
@@ -280,11 +289,7 @@ impl CaseStage {
     }
 
     /// The case of an incident as it will stand after this commit.
-    async fn known(
-        &self,
-        incident: &IncidentId,
-        outcome: &Outcome,
-    ) -> Result<Option<Case>, StoreError> {
+    async fn known(&self, incident: &IncidentId, outcome: &Outcome) -> Result<Option<Case>, StoreError> {
         let written = outcome.commit.cases.iter().rev().find_map(|write| match write {
             CaseWrite::Change { case, .. } | CaseWrite::Refresh(case) if case.incident == *incident => {
                 Some(case)
@@ -303,15 +308,10 @@ impl CaseStage {
     fn tell(&self, told: Vec<Told>) {
         let now = self.clock.now();
         for Told { case, opened_from } in told {
-            tracing::info!(
-                case = %case.id, kind = %case.kind, camera = %case.camera, state = %case.state, "case committed"
-            );
-            self.metrics.case(&case);
+            tell(&self.metrics, &self.listeners, &case, opened_from.is_some());
             if let Some(captured_at) = opened_from {
                 self.metrics.capture_to_case(&case.kind, now.since(captured_at));
             }
-            // Nobody listening is no failure.
-            let _ = self.listeners.send(Change::Case { case: Box::new(case), opened: opened_from.is_some() });
         }
     }
 }

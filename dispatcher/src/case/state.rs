@@ -41,8 +41,8 @@ pub const fn allowed_after(state: CaseState) -> &'static [CaseState] {
         Suspended => &[Dispatched, Handling, Rechecking, Void],
         Returned => &[Dispatched, Transferred, Suspended, Void],
         Transferred => &[Dispatched, Accepted, Returned, Suspended],
-        Reopened => &[Dispatched, Accepted, Handling],
-        Extended => &[Handling, Rechecking, Suspended],
+        Reopened => &[Dispatched, Accepted, Handling, Rechecking],
+        Extended => &[Handling, Rechecking, Suspended, Void, Linked],
         Void | Linked => &[],
     }
 }
@@ -60,7 +60,8 @@ pub struct Because {
     pub seen: String,
 }
 
-/// Moves `case` to `to` and returns the line for its trail; the case has the next version afterwards.
+/// Moves `case` to `to` and returns the line for its trail; the case has the next version afterwards. Its clocks are
+/// left alone: [`super::clocks::settle`] follows.
 ///
 /// # Errors
 /// [`IllegalTransition`] when the life of a case does not allow it; the case is unchanged.
@@ -76,6 +77,16 @@ pub fn advance(case: &mut Case, to: CaseState, because: Because) -> Result<CaseC
     Ok(line(case, Some(from), because))
 }
 
+/// Writes something down that leaves the case in its state; the case has the next version afterwards.
+pub fn note(case: &mut Case, action: &str, because: Because) -> CaseChange {
+    let state = case.state;
+    case.version = case.version.saturating_add(1);
+    case.updated_at = because.at;
+    let mut change = line(case, Some(state), because);
+    action.clone_into(&mut change.action);
+    change
+}
+
 /// The first line of a new case's trail.
 #[must_use]
 pub fn begin(case: &Case, because: Because) -> CaseChange {
@@ -84,7 +95,17 @@ pub fn begin(case: &Case, because: Because) -> CaseChange {
 
 fn line(case: &Case, from: Option<CaseState>, because: Because) -> CaseChange {
     let Because { at, by, reason, seen } = because;
-    CaseChange { case: case.id.clone(), version: case.version, from, to: case.state, at, by, reason, seen }
+    CaseChange {
+        case: case.id.clone(),
+        version: case.version,
+        action: case.state.name().to_owned(),
+        from,
+        to: case.state,
+        at,
+        by,
+        reason,
+        seen,
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod mailroom;
 mod mqtt;
 mod retry;
+mod robot;
 mod webhook;
 mod worker;
 

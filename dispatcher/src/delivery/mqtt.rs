@@ -168,7 +168,7 @@ fn topic_of(topic: &str, row: &OutboxRow) -> String {
     let kind = row.kind.as_str().replace(['/', '+', '#', '\0'], "_");
     topic
         .replace("{kind}", &kind)
-        .replace("{camera}", row.camera.as_str())
+        .replace("{camera}", row.camera.as_ref().map_or("none", citybrain_types::CameraId::as_str))
         .replace("{department}", row.department.as_str())
 }
 

@@ -6,10 +6,12 @@
 //! repaired, and the schedule is bounded.
 
 use super::{Failure, FailureReason};
-use crate::envelope::CONTENT_TYPE;
+use crate::cap;
+use crate::envelope::{CONTENT_TYPE, Envelope, EventType};
 use crate::store::OutboxRow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use citybrain_ingest_config::resolved::BodyFormat;
 use citybrain_types::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::header::{CONTENT_TYPE as CONTENT_TYPE_HEADER, RETRY_AFTER};
@@ -28,7 +30,9 @@ const KEPT_ANSWER_BYTES: usize = 300;
 pub(super) struct Webhook {
     client: Client,
     url: Url,
-    secret: SigningKey,
+    /// The key in force, then the one before it.
+    keys: Vec<SigningKey>,
+    format: BodyFormat,
 }
 
 /// The bytes that sign. `Debug` does not show them.
@@ -40,43 +44,74 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
+/// An HTTP client of its own, so that connections to one receiver never wait for another's.
+pub(super) fn client(timeout: Duration) -> Result<Client, String> {
+    Client::builder()
+        .user_agent(concat!("citybrain/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .timeout(timeout)
+        .connect_timeout(timeout)
+        .tcp_nodelay(true)
+        .build()
+        .map_err(|e| format!("no HTTP client can be made: {e}"))
+}
+
 impl Webhook {
-    /// A client of its own, so that connections to one receiver never wait for another's.
-    pub(super) fn new(url: &Url, secret: &str, timeout: Duration) -> Result<Self, String> {
-        let encoded = secret.strip_prefix(SECRET_PREFIX).unwrap_or(secret);
-        let secret =
-            STANDARD.decode(encoded).map_err(|_| "the signing secret is not base64 after 'whsec_'")?;
-        let client = Client::builder()
-            .user_agent(concat!("citybrain/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .timeout(timeout)
-            .connect_timeout(timeout)
-            .tcp_nodelay(true)
-            .build()
-            .map_err(|e| format!("no HTTP client can be made: {e}"))?;
-        Ok(Self { client, url: url.clone(), secret: SigningKey(secret) })
+    pub(super) fn new(
+        url: &Url,
+        secret: &str,
+        old_secret: Option<&str>,
+        format: BodyFormat,
+        timeout: Duration,
+    ) -> Result<Self, String> {
+        let key = |secret: &str| {
+            let encoded = secret.strip_prefix(SECRET_PREFIX).unwrap_or(secret);
+            let key = STANDARD.decode(encoded);
+            key.map(SigningKey).map_err(|_| "the signing secret is not base64 after 'whsec_'".to_owned())
+        };
+        let mut keys = vec![key(secret)?];
+        if let Some(old) = old_secret {
+            keys.push(key(old)?);
+        }
+        Ok(Self { client: client(timeout)?, url: url.clone(), keys, format })
     }
 
-    /// One attempt.
+    /// One attempt: signed anew with every key, since the signature holds the moment of the attempt.
     pub(super) async fn send(&self, row: &OutboxRow, now: Timestamp) -> Result<(), Failure> {
         let key = &row.delivery.key;
         let seconds = now.as_millis().div_euclid(1_000);
+        let (media, body) = match self.format {
+            BodyFormat::CloudEvents => (CONTENT_TYPE, row.body.clone()),
+            BodyFormat::Cap => (cap::CONTENT_TYPE, alert(row)?),
+        };
+        let signatures: Vec<_> =
+            self.keys.iter().map(|secret| sign(&secret.0, key, seconds, &body)).collect();
         let request = self
             .client
             .post(self.url.clone())
-            .header(CONTENT_TYPE_HEADER, CONTENT_TYPE)
+            .header(CONTENT_TYPE_HEADER, media)
             .header("webhook-id", key)
             .header("webhook-timestamp", seconds.to_string())
-            .header("webhook-signature", sign(&self.secret.0, key, seconds, &row.body))
-            .body(row.body.clone());
+            .header("webhook-signature", signatures.join(" "))
+            .body(body);
         let response = request.send().await.map_err(not_sent)?;
         if response.status().is_success() {
             return Ok(());
         }
         Err(not_taken(response).await)
     }
+}
+
+/// The stored message as a CAP alert.
+fn alert(row: &OutboxRow) -> Result<String, Failure> {
+    let envelope: Envelope = serde_json::from_str(&row.body).map_err(|error| {
+        Failure::new(FailureReason::Misconfigured, format!("the stored message is damaged: {error}"))
+    })?;
+    let first = row.event == EventType::CaseOpened;
+    let Envelope { source, data, .. } = envelope;
+    Ok(cap::alert(&data.case, &source, first, &data.links.case))
 }
 
 /// `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`.
@@ -86,7 +121,7 @@ fn sign(secret: &[u8], id: &str, seconds: i64, body: &str) -> String {
     format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
 }
 
-fn not_sent(error: reqwest::Error) -> Failure {
+pub(super) fn not_sent(error: reqwest::Error) -> Failure {
     let reason = if error.is_timeout() {
         FailureReason::Timeout
     } else if error.is_connect() {
@@ -105,7 +140,7 @@ fn not_sent(error: reqwest::Error) -> Failure {
     Failure::new(reason, detail)
 }
 
-async fn not_taken(mut response: Response) -> Failure {
+pub(super) async fn not_taken(mut response: Response) -> Failure {
     let status = response.status();
     let reason = match status {
         StatusCode::GONE => FailureReason::Gone,
@@ -144,7 +179,9 @@ mod tests {
     #[test]
     fn a_secret_that_is_not_base64_is_refused_without_being_shown() {
         let url = Url::parse("http://127.0.0.1:1/").unwrap();
-        let refused = Webhook::new(&url, "whsec_!!not base64!!", Duration::from_secs(1)).unwrap_err();
+        let refused =
+            Webhook::new(&url, "whsec_!!not base64!!", None, BodyFormat::CloudEvents, Duration::from_secs(1))
+                .unwrap_err();
         assert!(!refused.contains("!!"), "{refused}");
     }
 }

@@ -3,6 +3,7 @@
 use super::mailroom::Tools;
 use super::mqtt::{Broker, Mqtt};
 use super::retry;
+use super::robot::Robot;
 use super::webhook::Webhook;
 use super::{Failure, FailureReason};
 use crate::fail_point::{self, FailPoint};
@@ -65,16 +66,22 @@ impl WorkerHandle {
 enum Courier {
     Webhook(Webhook),
     Mqtt(Mqtt),
+    Robot(Robot),
     Broken(String),
 }
 
 impl Courier {
     fn new(site: &str, destination: &Destination, connected_until: CancellationToken) -> Self {
         let made = match &destination.channel {
-            Channel::Webhook { url, secret } => {
-                Webhook::new(url, &secret.0, destination.timeout).map(Self::Webhook)
+            Channel::Webhook { url, secret, old_secret, format } => {
+                let old_secret = old_secret.as_ref().map(|old| old.0.as_str());
+                Webhook::new(url, &secret.0, old_secret, *format, destination.timeout).map(Self::Webhook)
             }
-            Channel::Mqtt { broker, credentials, topic } => {
+            Channel::Robot { url, template } => {
+                Robot::new(&url.0, template, destination.timeout).map(Self::Robot)
+            }
+            Channel::Email { .. } => Err("this program cannot send e-mail".to_owned()),
+            Channel::Mqtt { broker, credentials, topic, .. } => {
                 let broker = Broker {
                     url: broker,
                     credentials: credentials.as_ref(),
@@ -95,6 +102,7 @@ impl Courier {
         match self {
             Self::Webhook(webhook) => webhook.send(row, now).await,
             Self::Mqtt(mqtt) => mqtt.send(row).await,
+            Self::Robot(robot) => robot.send(row).await,
             Self::Broken(problem) => Err(Failure::new(FailureReason::Misconfigured, problem.clone())),
         }
     }

@@ -26,14 +26,7 @@ impl Entry {
     pub(super) fn new(incident: Incident, origin: Option<Located>) -> Self {
         let written_at = incident.last_seen_at;
         let points = origin.map(|at| (incident.camera.clone(), at)).into_iter().collect();
-        Self {
-            incident,
-            origin,
-            points,
-            tracks: BTreeSet::new(),
-            written_at,
-            again: (MicroNats::ZERO, 0),
-        }
+        Self { incident, origin, points, tracks: BTreeSet::new(), written_at, again: (MicroNats::ZERO, 0) }
     }
 }
 

@@ -62,6 +62,32 @@ impl Store {
         Ok(counts)
     }
 
+    /// Cases on one of whose clocks something is due at `now`, the longest due first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn due_cases(&self, now: Timestamp, limit: u32) -> Result<Vec<Case>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, body FROM cases WHERE next_timer_at <= ? ORDER BY next_timer_at, id LIMIT ?",
+        )
+        .bind(now.as_micros())
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|row| body("cases", row)).collect()
+    }
+
+    /// When something is due next on any clock.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn next_timer(&self) -> Result<Option<Timestamp>, StoreError> {
+        let row = sqlx::query("SELECT MIN(next_timer_at) AS due FROM cases WHERE next_timer_at IS NOT NULL")
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(row.try_get::<Option<i64>, _>("due")?.map(Timestamp::from_micros))
+    }
+
     /// A case's trail, oldest first.
     ///
     /// # Errors
@@ -125,6 +151,7 @@ fn change(id: &CaseId, row: &SqliteRow) -> Result<CaseChange, StoreError> {
     Ok(CaseChange {
         case: id.clone(),
         version: u32::try_from(version).map_err(|e| damaged("case_changes", id.as_str())(e.to_string()))?,
+        action: row.try_get("action")?,
         from: from.map(|_| state(row, "from_state")).transpose()?,
         to: state(row, "to_state")?,
         at: Timestamp::from_micros(row.try_get("at")?),

@@ -1,6 +1,8 @@
 //! One transaction: what a step of the stream led to, and that it was taken.
 
+use super::answers::{Answer, write_answer};
 use super::{OutboxRow, Store, StoreError};
+use crate::case::clocks;
 use crate::incident::Incident;
 use citybrain_types::{CameraId, Case, CaseChange, IncidentId, Timestamp};
 use sqlx::{Sqlite, SqliteConnection};
@@ -43,6 +45,8 @@ pub struct Commit {
     pub over_incidents: Vec<IncidentId>,
     /// How far cameras were judged.
     pub watermarks: Vec<Watermark>,
+    /// What was answered to a request that may come again.
+    pub answer: Option<Answer>,
 }
 
 impl Commit {
@@ -53,6 +57,7 @@ impl Commit {
             && self.open_incidents.is_empty()
             && self.over_incidents.is_empty()
             && self.watermarks.is_empty()
+            && self.answer.is_none()
     }
 }
 
@@ -89,6 +94,9 @@ impl Store {
         for watermark in &commit.watermarks {
             write_watermark(connection, watermark).await?;
         }
+        if let Some(answer) = &commit.answer {
+            write_answer(connection, answer).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }
@@ -108,18 +116,22 @@ async fn write_case(
     let is_new = changes.first().is_none_or(|first| first.from.is_none());
     let query = if is_new {
         sqlx::query(
-            "INSERT INTO cases (version, state, body, id, incident, kind, camera, opened_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO cases (version, state, body, next_timer_at, id, incident, kind, camera, opened_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
         )
     } else {
-        sqlx::query("UPDATE cases SET version = ?, state = ?, body = ? WHERE id = ? AND version = ?")
+        sqlx::query(
+            "UPDATE cases SET version = ?, state = ?, body = ?, next_timer_at = ? WHERE id = ? AND version = ?",
+        )
     };
-    let query = query.bind(i64::from(case.version)).bind(case.state.name()).bind(body).bind(case.id.as_str());
+    let timer = clocks::next_at(case).map(Timestamp::as_micros);
+    let query = query.bind(i64::from(case.version)).bind(case.state.name()).bind(body).bind(timer);
+    let query = query.bind(case.id.as_str());
     let query = if is_new {
         query
             .bind(case.incident.as_str())
             .bind(case.kind.as_str())
-            .bind(case.camera.as_str())
+            .bind(case.camera.as_ref().map_or("", CameraId::as_str))
             .bind(case.opened_at.as_micros())
     } else {
         let before = changes.first().map_or(case.version, |first| first.version.saturating_sub(1));
@@ -145,11 +157,12 @@ async fn refresh_case(to: &mut SqliteConnection, case: &Case) -> Result<(), Stor
 async fn write_trail(to: &mut SqliteConnection, changes: &[CaseChange]) -> Result<(), StoreError> {
     for change in changes {
         sqlx::query(
-            "INSERT INTO case_changes (case_id, version, from_state, to_state, at, by_whom, reason, seen) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO case_changes (case_id, version, action, from_state, to_state, at, by_whom, reason, seen) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(change.case.as_str())
         .bind(i64::from(change.version))
+        .bind(&change.action)
         .bind(change.from.map(citybrain_types::CaseState::name))
         .bind(change.to.name())
         .bind(change.at.as_micros())
@@ -176,7 +189,7 @@ async fn write_deliveries(to: &mut SqliteConnection, rows: &[OutboxRow]) -> Resu
         .bind(delivery.destination.as_str())
         .bind(row.event.name())
         .bind(row.kind.as_str())
-        .bind(row.camera.as_str())
+        .bind(row.camera.as_ref().map_or("", CameraId::as_str))
         .bind(row.department.as_str())
         .bind(row.captured_at.as_micros())
         .bind(&row.body)

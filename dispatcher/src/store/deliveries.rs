@@ -18,8 +18,8 @@ pub struct OutboxRow {
     pub event: EventType,
     /// Kind of the case.
     pub kind: EventKind,
-    /// The camera that saw it first.
-    pub camera: CameraId,
+    /// The camera that saw it first, if a camera did.
+    pub camera: Option<CameraId>,
     /// The department it is for.
     pub department: DepartmentId,
     /// When the frame that led to it was taken.
@@ -254,7 +254,11 @@ fn outbox_row(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
         delivery,
         event: EventType::from_name(&event).ok_or_else(|| bad(format!("unknown event {event}")))?,
         kind: EventKind::new(text("kind")?),
-        camera: CameraId::new(text("camera")?).map_err(|e| bad(e.to_string()))?,
+        camera: Some(text("camera")?)
+            .filter(|camera| !camera.is_empty())
+            .map(CameraId::new)
+            .transpose()
+            .map_err(|e| bad(e.to_string()))?,
         department: DepartmentId::new(text("department")?).map_err(|e| bad(e.to_string()))?,
         captured_at: Timestamp::from_micros(row.try_get("captured_at")?),
         body: text("body")?,

@@ -5,12 +5,14 @@
 //! deliveries are written together or not at all. SQLite runs in WAL mode with `synchronous=FULL`: what was
 //! committed is on disk. One connection writes, a small pool reads.
 
+mod answers;
 mod cases;
 mod commit;
 mod deliveries;
 mod filter;
 mod migrations;
 
+pub use answers::Answer;
 pub use commit::{CaseWrite, Commit, Watermark};
 pub use deliveries::{Attempt, OutboxRow, Replay};
 pub use filter::{
@@ -58,6 +60,9 @@ pub enum StoreError {
     /// Somebody else changed the case in the meantime.
     #[error("case {0} was changed by somebody else in the meantime; read it again")]
     Conflict(citybrain_types::CaseId),
+    /// A request with the same idempotency key was answered in the meantime.
+    #[error("a request with the same idempotency key was answered in the meantime")]
+    KeyInUse,
 }
 
 impl StoreError {
@@ -69,6 +74,7 @@ impl StoreError {
             Self::Migration { .. } => "migration",
             Self::Damaged { .. } => "damaged",
             Self::Conflict(_) => "conflict",
+            Self::KeyInUse => "key_in_use",
         }
     }
 }

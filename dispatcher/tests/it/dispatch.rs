@@ -3,7 +3,7 @@
 use crate::support::city::{START, around, burning, city, dark, fire, look, with_box};
 use crate::support::{House, PATIENCE};
 use arrow_array::{ArrayRef, Float32Array, RecordBatch, StructArray};
-use citybrain_ingest_config::resolved::Route;
+use citybrain_ingest_config::resolved::{Route, When};
 use citybrain_types::{
     CaseState, DepartmentId, DetectionBatch, EventKind, FrameDetections, ManualClock, Priority,
 };
@@ -30,7 +30,7 @@ async fn a_fire_is_one_case_and_later_sightings_join_it() {
     assert_eq!((case.first_seen_at, case.last_seen_at), (START, START.plus(Duration::from_secs(2))));
     assert_eq!(case.opened_at, START.plus(Duration::from_millis(2_040)));
     assert!(case.id.as_str().starts_with("fire-20250601-"), "{}", case.id);
-    assert_eq!(house.focus.recv().await.unwrap().camera, case.camera);
+    assert_eq!(Some(house.focus.recv().await.unwrap().camera), case.camera);
 
     // Out for a while, then flaring up a little beside, within the time in which it is the same happening.
     house.publish(&(4..20).map(|n| look("gate-1", n)).collect::<Vec<_>>()).await;
@@ -85,7 +85,10 @@ async fn quiet_cameras_with_scattered_weak_noise_have_no_case() {
     // What comes last through the same stages shows that the rest has passed.
     house.publish(&(0..4).map(|n| burning("gate-4", n)).collect::<Vec<_>>()).await;
     let cases = house.wait_for_cases(1).await;
-    assert_eq!(cases.iter().map(|case| case.camera.as_str()).collect::<Vec<_>>(), ["gate-4"]);
+    assert_eq!(
+        cases.iter().map(|case| case.camera.clone().unwrap().to_string()).collect::<Vec<_>>(),
+        ["gate-4"]
+    );
     house.close().await;
 }
 
@@ -198,13 +201,16 @@ async fn a_case_goes_to_the_first_route_that_fits_and_follows_a_reload() {
     let route = Route {
         kinds: BTreeSet::from([fire()]),
         areas: BTreeSet::from(["harbour".to_owned()]),
+        when: When::Always,
         departments: BTreeSet::from([harbour.clone()]),
+        rota: None,
     };
     city.routes.insert(0, route);
     house.dispatcher.reload(Arc::new(city));
     house.publish(&(0..2).map(|n| burning("gate-2", n)).collect::<Vec<_>>()).await;
     let cases = house.wait_for_cases(2).await;
-    let second = cases.iter().find(|case| case.camera.as_str() == "gate-2").unwrap();
+    let second =
+        cases.iter().find(|case| case.camera == Some(crate::support::city::camera_id("gate-2"))).unwrap();
     assert_eq!(second.departments, [harbour]);
     house.close().await;
 }

@@ -55,7 +55,7 @@ impl Broker {
 
     fn channel(&self, topic: &str, credentials: Option<Credentials>) -> Channel {
         let broker = format!("mqtt://127.0.0.1:{}", self.port).parse().unwrap();
-        Channel::Mqtt { broker, credentials, topic: topic.to_owned() }
+        Channel::Mqtt { broker, credentials, topic: topic.to_owned(), response_topic: None }
     }
 }
 

@@ -174,6 +174,8 @@ async fn a_destination_that_cannot_work_does_not_stop_the_others() {
     let broken = citybrain_ingest_config::resolved::Channel::Webhook {
         url: receiver.url().parse().unwrap(),
         secret: citybrain_ingest_config::resolved::Secret("whsec_%%%".to_owned()),
+        old_secret: None,
+        format: citybrain_ingest_config::resolved::BodyFormat::CloudEvents,
     };
     send_to(&mut city, "broken", broken, TIMEOUT, &[]);
     let house = House::open(city).await;

@@ -3,7 +3,10 @@
 //! The doc comments here are the reference page and the JSON Schema: they speak to the person who writes the file.
 //! Keys that must be given are `Option`s marked `required`: a table with one mistake is still read for its others.
 
+mod area;
+mod calendar;
 mod camera;
+mod cases;
 mod department;
 mod dispatch;
 mod evidence;
@@ -18,7 +21,10 @@ mod sink;
 mod site;
 mod zone;
 
+pub use area::{RawArea, RawLevel};
+pub use calendar::{RawCalendar, RawDay, RawRota};
 pub use camera::{RawCamera, RawDecode, RawTransport};
+pub use cases::RawCases;
 pub use department::RawDepartment;
 pub use dispatch::RawDispatch;
 pub use evidence::RawEvidence;
@@ -29,9 +35,12 @@ pub use pipeline::RawPipeline;
 pub use route::RawRoute;
 pub use secret::SecretText;
 pub use sensor::{RawSensor, RawSensorFormat};
-pub use sink::{DEFAULT_RETRY_AFTER_SECS, RawMqtt, RawSink, RawWebhook};
+pub use sink::{
+    DEFAULT_RETRY_AFTER_SECS, DEFAULT_URGENT_RETRY_AFTER_SECS, RawEmail, RawFormat, RawMqtt, RawRobot,
+    RawSink, RawWebhook,
+};
 pub use site::RawSite;
-pub use zone::{RawDay, RawZone};
+pub use zone::RawZone;
 
 use schemars::JsonSchema;
 
@@ -48,7 +57,8 @@ use schemars::JsonSchema;
 pub struct RawCity {
     /// More files to read: file names, patterns with `*` and `?` in the last part (`cameras/*.toml`), or folders,
     /// of which every `*.toml` is read. Files are read in the order of their names. They may hold every section that
-    /// is a list (`[[cameras]]`, `[[kinds]]`, …), not `[site]`, `[pipeline]`, `[dispatch]` or another `include`.
+    /// is a list (`[[cameras]]`, `[[kinds]]`, …), not `[site]`, `[pipeline]`, `[dispatch]`, `[cases]` or another
+    /// `include`.
     #[serde(default)]
     #[schemars(length(max = 1000))]
     include: Vec<String>,
@@ -77,7 +87,22 @@ pub struct RawCity {
     #[serde(default)]
     #[schemars(length(max = 10000))]
     routes: Vec<RawRoute>,
-    /// Destinations of deliveries: webhooks and MQTT brokers.
+    /// Parts of the city, on its five levels.
+    #[serde(default)]
+    #[schemars(length(max = 100000))]
+    areas: Vec<RawArea>,
+    /// Working hours.
+    #[serde(default)]
+    #[schemars(length(max = 1000))]
+    calendars: Vec<RawCalendar>,
+    /// Duty rotas: departments that take turns.
+    #[serde(default)]
+    #[schemars(length(max = 1000))]
+    rotas: Vec<RawRota>,
+    /// How long each stage of a case may take.
+    #[serde(default)]
+    cases: RawCases,
+    /// Destinations of deliveries: webhooks, MQTT brokers, e-mail and group robots.
     #[serde(default)]
     #[schemars(length(max = 10000))]
     sinks: Vec<RawSink>,

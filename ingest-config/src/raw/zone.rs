@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::calendar::RawDay;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// A part of a camera's picture with rules of its own: the road for water, the pavement for litter, a site for
 /// construction, or a screen that shows fires all day.
@@ -38,24 +39,4 @@ pub struct RawZone {
     /// When it goes out of force, `HH:MM`; at or before `from`, that of the next day.
     #[schemars(length(min = 5, max = 5))]
     pub to: Option<String>,
-}
-
-/// A day of the week.
-#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy)]
-#[serde(rename_all = "snake_case")]
-pub enum RawDay {
-    /// Monday.
-    Mon,
-    /// Tuesday.
-    Tue,
-    /// Wednesday.
-    Wed,
-    /// Thursday.
-    Thu,
-    /// Friday.
-    Fri,
-    /// Saturday.
-    Sat,
-    /// Sunday.
-    Sun,
 }

@@ -129,6 +129,30 @@ pub(crate) fn broker_address(text: &str) -> Result<CameraAddress, AddressFault> 
     Ok(address)
 }
 
+/// The address of a mail server, with its port filled in.
+pub(crate) fn mail_address(text: &str) -> Result<Url, AddressFault> {
+    let Some((scheme, _)) = text.split_once("://") else {
+        return Err(AddressFault::new("has no scheme", "begin it with smtps:// or smtp://"));
+    };
+    check_scheme(scheme, &["smtp", "smtps"])?;
+    let address = split(text)?;
+    if address.credentials.is_some() {
+        return Err(AddressFault::new("holds a user name or password", "give 'user' and 'password_file'"));
+    }
+    let mut url = address.url;
+    if url.host_str().is_none_or(str::is_empty) || !matches!(url.path(), "" | "/") {
+        return Err(AddressFault::new("is no mail server", "write, for instance, smtps://mail.example"));
+    }
+    if !matches!(url.query(), None | Some("tls=none")) {
+        return Err(AddressFault::new("has a query that is not known", "only ?tls=none is"));
+    }
+    if url.port().is_none() {
+        // Fails only for an address without host, which is refused above.
+        let _ = url.set_port(Some(if url.scheme() == "smtps" { 465 } else { 587 }));
+    }
+    Ok(url)
+}
+
 fn check_scheme(scheme: &str, known: &[&str]) -> Result<(), AddressFault> {
     if known.iter().any(|name| name.eq_ignore_ascii_case(scheme)) {
         return Ok(());

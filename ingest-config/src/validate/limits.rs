@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Context;
-use crate::raw::{RawDispatch, RawPipeline};
-use crate::resolved::{AlertLimits, DispatchLimits, PipelineLimits};
+use crate::raw::{RawCases, RawDispatch, RawPipeline};
+use crate::resolved::{AlertLimits, CaseLimits, DispatchLimits, PipelineLimits};
 use crate::row::Row;
 
 pub(super) fn pipeline(row: &Row<'_, RawPipeline>, context: &mut Context<'_>) -> PipelineLimits {
@@ -56,6 +56,25 @@ pub(crate) fn dispatch_limits(raw: &RawDispatch) -> DispatchLimits {
             storm_window: Duration::from_secs_f64(raw.storm_window_secs),
             cases_per_camera_and_day: raw.cases_per_camera_and_day as usize,
         },
+    }
+}
+
+/// Limits of cases; bounds were checked with the shape.
+pub(crate) fn case_limits(raw: &RawCases) -> CaseLimits {
+    let minutes = |minutes: f64| Duration::from_secs_f64(minutes * 60.0);
+    CaseLimits {
+        verify_within: minutes(raw.verify_within_minutes),
+        dispatch_within: minutes(raw.dispatch_within_minutes),
+        accept_within: minutes(raw.accept_within_minutes),
+        accept_urgent_within: minutes(raw.accept_urgent_within_minutes),
+        accept_immediate_within: minutes(raw.accept_immediate_within_minutes),
+        recheck_within: minutes(raw.recheck_within_minutes),
+        approve_within: minutes(raw.approve_within_minutes),
+        yellow_at: raw.yellow_at,
+        red_card_points: raw.red_card_points,
+        escalation_points: raw.escalation_points,
+        recheck_looks: raw.recheck_looks,
+        join_within_metres: raw.join_within_metres,
     }
 }
 

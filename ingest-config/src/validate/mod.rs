@@ -1,6 +1,8 @@
 //! From the tables of the file to a city: values, then references. Reports everything that is wrong.
 
 mod address;
+mod area;
+mod calendar;
 mod camera;
 mod department;
 mod evidence;
@@ -8,6 +10,7 @@ mod hygiene;
 mod kind;
 mod limits;
 mod model;
+mod people;
 mod polygon;
 mod route;
 mod secret;
@@ -18,14 +21,16 @@ mod view;
 mod zone;
 
 pub(crate) use address::CameraAddress;
+pub(crate) use calendar::add_built_in as add_built_in_calendar;
 pub(crate) use department::built_in_centre;
-pub(crate) use limits::{dispatch_limits, pipeline_limits};
+pub(crate) use limits::{case_limits, dispatch_limits, pipeline_limits};
 
 use citybrain_types::IdError;
 use sha2::{Digest, Sha256};
 
+use crate::names::Names;
 use crate::problem::Problems;
-use crate::resolved::City;
+use crate::resolved::{CaseRules, City};
 use crate::row::{Document, rows, single};
 use crate::warnings::Origins;
 
@@ -78,8 +83,9 @@ pub(crate) fn validate<'d>(
     let silence_rows = rows(documents, "silences", &mut context.problems);
     let silences = hygiene::silences(&silence_rows, &kind_names, &camera_names, context);
     let permits = hygiene::permits(&rows(documents, "permits", &mut context.problems), context);
+    let (rules, rule_names) = rules(documents, site.as_ref(), &kind_names, &staff, context);
     let route_rows = rows(documents, "routes", &mut context.problems);
-    let routes = route::routes(&route_rows, &kind_names, &staff, context);
+    let routes = route::routes(&route_rows, &kind_names, &staff, &rule_names, context);
 
     let origins = Origins {
         top: documents.first()?.source.at(0),
@@ -90,6 +96,7 @@ pub(crate) fn validate<'d>(
         sinks: sink_names,
         models: models.places,
         routes: route_rows.iter().map(|row| row.place.clone()).collect(),
+        areas: rule_names.areas,
     };
     let city = City {
         version: context.version(),
@@ -99,6 +106,7 @@ pub(crate) fn validate<'d>(
         models: models.models,
         departments: staff.departments,
         routes,
+        cases: rules,
         destinations,
         sensors,
         silences,
@@ -107,6 +115,36 @@ pub(crate) fn validate<'d>(
         dispatch: dispatch?,
     };
     Some((city, origins))
+}
+
+/// Names that routes refer to.
+pub(super) struct RuleNames<'d> {
+    pub areas: Names<'d>,
+    pub calendars: Names<'d>,
+    pub rotas: Names<'d>,
+}
+
+/// Calendars, areas, rotas and the limits of cases.
+fn rules<'d>(
+    documents: &'d [Document<'d>],
+    site: Option<&crate::resolved::Site>,
+    kinds: &Names<'d>,
+    staff: &department::Staff<'d>,
+    context: &mut Context<'_>,
+) -> (CaseRules, RuleNames<'d>) {
+    let zone = site.and_then(|site| jiff::tz::TimeZone::get(&site.time_zone).ok());
+    let zone = zone.unwrap_or(jiff::tz::TimeZone::UTC);
+    let mut rules = CaseRules { centre: staff.centre.clone(), ..CaseRules::default() };
+    if let Some(row) = single(documents, "cases", &mut context.problems) {
+        rules.limits = case_limits(&row.raw);
+    }
+    let calendar_rows = rows(documents, "calendars", &mut context.problems);
+    let calendars = calendar::calendars(&calendar_rows, &zone, kinds, &mut rules, context);
+    let area_rows = rows(documents, "areas", &mut context.problems);
+    let areas = area::areas(&area_rows, staff, &mut rules, context);
+    let rota_rows = rows(documents, "rotas", &mut context.problems);
+    let rotas = calendar::rotas(&rota_rows, &zone, staff, &mut rules, context);
+    (rules, RuleNames { areas, calendars, rotas })
 }
 
 /// Why a text is not an id, safe to show.

@@ -26,6 +26,32 @@ pub(super) fn polygon(corners: &[[f64; 2]]) -> Result<Polygon, String> {
     Ok(polygon)
 }
 
+/// Most corners of an outline on the map.
+const MAX_MAP_CORNERS: usize = 2_000;
+
+/// Checks an outline on the map, corners as longitude and latitude in degrees.
+///
+/// # Errors
+/// What is wrong, continuing the sentence `'outline' in …`.
+pub(super) fn outline(corners: &[[f64; 2]]) -> Result<(), String> {
+    if corners.len() > MAX_MAP_CORNERS {
+        return Err(format!("has {} corners; at most {MAX_MAP_CORNERS} are taken", corners.len()));
+    }
+    let on_earth = |[lon, lat]: &[f64; 2]| (-180.0..=180.0).contains(lon) && (-90.0..=90.0).contains(lat);
+    if let Some(index) = corners.iter().position(|corner| !on_earth(corner)) {
+        return Err(format!("has a corner {} that is not on earth: write [longitude, latitude]", index + 1));
+    }
+    if let Some((one, other)) = crossing(corners) {
+        return Err(format!(
+            "crosses itself: its side after corner {one} meets the side after corner {other}"
+        ));
+    }
+    if area(corners).abs() < 1e-14 {
+        return Err("has no area".to_owned());
+    }
+    Ok(())
+}
+
 /// Twice the signed area, by the shoelace formula.
 fn area(corners: &[[f64; 2]]) -> f64 {
     sides(corners).map(|(a, b)| a[0] * b[1] - b[0] * a[1]).sum()

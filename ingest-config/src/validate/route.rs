@@ -2,20 +2,21 @@
 
 use citybrain_types::{DepartmentId, EventKind};
 
-use super::Context;
 use super::department::Staff;
+use super::{Context, RuleNames};
 use crate::names::{Names, references};
 use crate::raw::RawRoute;
-use crate::resolved::Route;
+use crate::resolved::{Route, When};
 use crate::row::Row;
 
 pub(super) fn routes<'d>(
     rows: &[Row<'d, RawRoute>],
     kinds: &Names<'d>,
     staff: &Staff<'d>,
+    rules: &RuleNames<'d>,
     context: &mut Context<'_>,
 ) -> Vec<Route> {
-    let mut routes: Vec<Route> = rows.iter().map(|row| route(row, kinds, staff, context)).collect();
+    let mut routes: Vec<Route> = rows.iter().map(|row| route(row, kinds, staff, rules, context)).collect();
     let is_damaged = staff.is_damaged
         || rows.iter().any(|row| row.place.is_damaged())
         || context.problems.lost_something();
@@ -23,7 +24,10 @@ pub(super) fn routes<'d>(
         return routes;
     }
     // Conditions are read from the file: a reference that was refused must not make a route look like a fallback.
-    let takes_all = rows.iter().position(|row| row.raw.kinds.is_none() && row.raw.areas.is_none());
+    let takes_all = rows.iter().position(|row| {
+        let RawRoute { kinds, areas, during, outside, .. } = &row.raw;
+        kinds.is_none() && areas.is_none() && during.is_none() && outside.is_none()
+    });
     match takes_all {
         Some(fallback) => {
             for row in rows.iter().skip(fallback + 1) {
@@ -42,7 +46,13 @@ pub(super) fn routes<'d>(
 /// The route to the district centre.
 fn fallback(staff: &Staff<'_>, context: &mut Context<'_>) -> Option<Route> {
     if let Some(centre) = &staff.centre {
-        return Some(Route { kinds: [].into(), areas: [].into(), departments: [centre.clone()].into() });
+        return Some(Route {
+            kinds: [].into(),
+            areas: [].into(),
+            when: When::Always,
+            departments: [centre.clone()].into(),
+            rota: None,
+        });
     }
     let place = staff.first.as_ref()?;
     let suggestion =
@@ -60,6 +70,7 @@ fn route<'d>(
     row: &Row<'d, RawRoute>,
     kinds: &Names<'d>,
     staff: &Staff<'d>,
+    rules: &RuleNames<'d>,
     context: &mut Context<'_>,
 ) -> Route {
     let Row { raw, place } = row;
@@ -70,5 +81,25 @@ fn route<'d>(
     let departments = given(&raw.departments);
     let make = |name: &str| DepartmentId::new(name).ok();
     let departments = references(&staff.names, place, "departments", &departments, problems, make);
-    Route { kinds, areas: given(&raw.areas).into_iter().collect(), departments }
+    if raw.departments.is_none() && raw.rota.is_none() && !place.lost("departments") && !place.lost("rota") {
+        let suggestion = Some("add one of them".to_owned());
+        let message = format!("{place} has neither 'departments' nor 'rota'");
+        problems.report(place.header(), place.path_of("departments"), message, suggestion);
+    }
+    let rota = raw.rota.clone().filter(|id| rules.rotas.refer(place, "rota", (0, id), problems));
+    let when = match (&raw.during, &raw.outside) {
+        (Some(_), Some(_)) => {
+            let suggestion = Some("give each a route of its own".to_owned());
+            place.suggest(problems, "outside", "stands beside 'during'", suggestion);
+            When::Always
+        }
+        (Some(id), None) if rules.calendars.refer(place, "during", (0, id), problems) => {
+            When::During(id.clone())
+        }
+        (None, Some(id)) if rules.calendars.refer(place, "outside", (0, id), problems) => {
+            When::Outside(id.clone())
+        }
+        _ => When::Always,
+    };
+    Route { kinds, areas: given(&raw.areas).into_iter().collect(), when, departments, rota }
 }

@@ -9,10 +9,10 @@ use citybrain_types::DestinationId;
 
 use super::address::{AddressFault, broker_address, web_address};
 use super::secret::SecretKeys;
-use super::{Context, id_fault};
+use super::{Context, id_fault, people};
 use crate::names::Names;
-use crate::raw::{RawMqtt, RawSink, RawWebhook};
-use crate::resolved::{Channel, Credentials, Destination, Secret};
+use crate::raw::{RawFormat, RawMqtt, RawSink, RawWebhook};
+use crate::resolved::{BodyFormat, Channel, Credentials, Destination, Secret};
 use crate::row::{Place, Row};
 use crate::suggestion::{did_you_mean, shown};
 
@@ -25,6 +25,7 @@ pub(super) fn sinks<'d>(
 ) -> (BTreeMap<DestinationId, Destination>, Names<'d>) {
     let mut names = Names::new("destination", &context.problems);
     let mut destinations = BTreeMap::new();
+    let mut seconds = Vec::new();
     for Row { raw, place } in rows {
         let channel = channel(raw, place, context);
         let Some(id) = names.declare(place, "id", raw.id.as_deref(), &mut context.problems) else { continue };
@@ -37,25 +38,53 @@ pub(super) fn sinks<'d>(
         };
         let Some(channel) = channel else { continue };
         let timeout = Duration::from_millis(raw.timeout_ms);
-        let retry_after = raw.retry_after_secs.iter().map(|secs| Duration::from_secs_f64(*secs)).collect();
-        destinations.insert(id.clone(), Destination { id, channel, timeout, retry_after });
+        let waits = |secs: &[f64]| secs.iter().map(|secs| Duration::from_secs_f64(*secs)).collect();
+        let destination = Destination {
+            id: id.clone(),
+            channel,
+            timeout,
+            urgent_retry_after: waits(&raw.urgent_retry_after_secs),
+            retry_after: waits(&raw.retry_after_secs),
+            second: None,
+        };
+        destinations.insert(id.clone(), destination);
+        seconds.extend(raw.second.as_deref().map(|second| (id, second, place)));
+    }
+    for (id, second, place) in seconds {
+        if second == id.as_str() {
+            place.report(&mut context.problems, "second", "names the destination itself");
+        } else if names.refer(place, "second", (0, second), &mut context.problems)
+            && let Some(destination) = destinations.get_mut(&id)
+        {
+            destination.second = DestinationId::new(second).ok();
+        }
     }
     (destinations, names)
 }
 
 fn channel(raw: &RawSink, place: &Place<'_>, context: &mut Context<'_>) -> Option<Channel> {
-    match (&raw.webhook, &raw.mqtt) {
-        (Some(webhook), None) => self::webhook(webhook, &place.inner("webhook"), context),
-        (None, Some(mqtt)) => self::mqtt(mqtt, &place.inner("mqtt"), context),
-        (Some(_), Some(_)) => {
-            let suggestion = Some("give each a destination of its own".to_owned());
-            place.suggest(&mut context.problems, "mqtt", "stands beside 'webhook'", suggestion);
-            None
-        }
-        (None, None) => {
-            let is_known = place.lost("webhook") || place.lost("mqtt");
+    let given = [
+        ("webhook", raw.webhook.is_some()),
+        ("mqtt", raw.mqtt.is_some()),
+        ("email", raw.email.is_some()),
+        ("robot", raw.robot.is_some()),
+    ];
+    let mut given = given.into_iter().filter(|(_, is_given)| *is_given).map(|(key, _)| key);
+    let first = given.next();
+    if let (Some(first), Some(other)) = (first, given.next()) {
+        let suggestion = Some("give each a destination of its own".to_owned());
+        place.suggest(&mut context.problems, other, format!("stands beside '{first}'"), suggestion);
+        return None;
+    }
+    match raw {
+        RawSink { webhook: Some(raw), .. } => webhook(raw, &place.inner("webhook"), context),
+        RawSink { mqtt: Some(raw), .. } => mqtt(raw, &place.inner("mqtt"), context),
+        RawSink { email: Some(raw), .. } => people::email(raw, &place.inner("email"), context),
+        RawSink { robot: Some(raw), .. } => people::robot(raw, &place.inner("robot"), context),
+        _ => {
+            let is_known = ["webhook", "mqtt", "email", "robot"].iter().any(|key| place.lost(key));
             if !is_known && !context.problems.is_torn(place.source().index) {
-                let message = format!("{place} has neither 'webhook' nor 'mqtt'");
+                let message = format!("{place} has none of 'webhook', 'mqtt', 'email' and 'robot'");
                 let suggestion = Some("add one of them".to_owned());
                 context.problems.report(place.header(), place.path_of("webhook"), message, suggestion);
             }
@@ -79,7 +108,24 @@ fn webhook(raw: &RawWebhook, place: &Place<'_>, context: &mut Context<'_>) -> Op
         place.suggest(&mut context.problems, &key, fault, Some(suggestion));
         return None;
     }
-    Some(Channel::Webhook { url: url?, secret: Secret(secret) })
+    let old_keys = SecretKeys {
+        key: "old_secret",
+        clear: &raw.old_secret,
+        env: &raw.old_secret_env,
+        file: &raw.old_secret_file,
+    };
+    let old_secret = old_keys.read(place, context);
+    if let Some((key, old)) = &old_secret
+        && let Err(fault) = check_signing_secret(old)
+    {
+        place.report(&mut context.problems, key, fault);
+    }
+    let format = match raw.format {
+        RawFormat::Cloudevents => BodyFormat::CloudEvents,
+        RawFormat::Cap => BodyFormat::Cap,
+    };
+    let old_secret = old_secret.map(|(_, old)| Secret(old));
+    Some(Channel::Webhook { url: url?, secret: Secret(secret), old_secret, format })
 }
 
 /// Standard Webhooks: `whsec_` and the base64 of 24 to 64 bytes.
@@ -96,7 +142,10 @@ fn check_signing_secret(secret: &str) -> Result<(), String> {
 
 fn mqtt(raw: &RawMqtt, place: &Place<'_>, context: &mut Context<'_>) -> Option<Channel> {
     let broker = raw.broker.as_deref().and_then(|url| taken(broker_address(url), place, "broker", context));
-    check_topic(&raw.topic, place, context);
+    check_topic("topic", &raw.topic, place, context);
+    if let Some(topic) = &raw.response_topic {
+        check_topic("response_topic", topic, place, context);
+    }
     let keys = SecretKeys {
         key: "password",
         clear: &raw.password,
@@ -105,7 +154,12 @@ fn mqtt(raw: &RawMqtt, place: &Place<'_>, context: &mut Context<'_>) -> Option<C
     };
     let in_address = broker.as_ref().and_then(|address| address.credentials.clone());
     let credentials = credentials(raw.user.as_deref(), &keys, in_address, place, context);
-    Some(Channel::Mqtt { broker: broker?.url, credentials, topic: raw.topic.clone() })
+    Some(Channel::Mqtt {
+        broker: broker?.url,
+        credentials,
+        topic: raw.topic.clone(),
+        response_topic: raw.response_topic.clone(),
+    })
 }
 
 pub(super) fn taken<T>(
@@ -159,9 +213,9 @@ pub(super) fn credentials(
     }
 }
 
-fn check_topic(topic: &str, place: &Place<'_>, context: &mut Context<'_>) {
+fn check_topic(key: &str, topic: &str, place: &Place<'_>, context: &mut Context<'_>) {
     let mut complain = |message: String, suggestion: Option<String>| {
-        place.suggest(&mut context.problems, "topic", message, suggestion);
+        place.suggest(&mut context.problems, key, message, suggestion);
     };
     if let Some(bad) = topic.chars().find(|c| matches!(c, '+' | '#') || c.is_control()) {
         return complain(format!("holds '{}', which a topic to publish to cannot", bad.escape_debug()), None);

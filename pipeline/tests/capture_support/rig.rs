@@ -58,6 +58,7 @@ pub fn city(cameras: &[(&str, Stream)]) -> City {
         models: Vec::new(),
         departments: BTreeMap::new(),
         routes: Vec::new(),
+        cases: Default::default(),
         destinations: BTreeMap::new(),
         sensors: Vec::new(),
         silences: Vec::new(),

@@ -71,6 +71,7 @@ pub fn city(data_dir: &Path, cameras: &[&str], kinds: Vec<Kind>, model: PathBuf)
         models: vec![Model::of(model)],
         departments: BTreeMap::new(),
         routes: Vec::new(),
+        cases: Default::default(),
         destinations: BTreeMap::new(),
         sensors: Vec::new(),
         silences: Vec::new(),

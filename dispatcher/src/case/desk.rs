@@ -1,0 +1,164 @@
+//! Where cases are changed by people and by the time: read, decided, written under their version, and told.
+
+use super::action::{Order, Refused, act};
+use super::clocks;
+use crate::delivery::Mailroom;
+use crate::envelope::EventType;
+use crate::metrics::Metrics;
+use crate::outbox;
+use crate::services::Change;
+use crate::store::{Answer, CaseWrite, Commit, Store, StoreError};
+use citybrain_ingest_config::City;
+use citybrain_types::{Case, CaseChange, CaseId, Clock};
+use std::sync::Arc;
+use tokio::sync::{broadcast, watch};
+
+/// So many times is a case decided anew because somebody else was quicker.
+const TRIES: u32 = 8;
+
+/// What changes cases.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    pub(crate) city: watch::Receiver<Arc<City>>,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) mailroom: Mailroom,
+    pub(crate) listeners: broadcast::Sender<Change>,
+    pub(crate) metrics: Metrics,
+}
+
+/// Why an order was not followed.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// There is no such case.
+    #[error("there is no case {0}")]
+    Unknown(CaseId),
+    /// The case is at another version than whoever acts has seen.
+    #[error("the case has changed: it is at version {now}; read it again")]
+    Stale {
+        /// The version it is at.
+        now: u32,
+    },
+    /// The case does not allow it, or the order is wrong.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A case after a change, ready to be written.
+pub(super) struct Changed {
+    pub(super) case: Case,
+    pub(super) changes: Vec<CaseChange>,
+    pub(super) event: EventType,
+}
+
+impl Desk {
+    /// Follows an order. With `seen`, only when the case is at that version. `answer` makes what is kept under an
+    /// idempotency key, in the transaction of the change.
+    pub(crate) async fn act(
+        &self,
+        id: &CaseId,
+        order: &Order,
+        seen: Option<u32>,
+        answer: impl Fn(&Case) -> Option<Answer>,
+    ) -> Result<Case, OrderError> {
+        let mut tries = 0;
+        loop {
+            let case = self.store.case(id).await?.ok_or_else(|| OrderError::Unknown(id.clone()))?;
+            if let Some(seen) = seen
+                && seen != case.version
+            {
+                return Err(OrderError::Stale { now: case.version });
+            }
+            let city = Arc::clone(&self.city.borrow());
+            let (changed, changes) = act(&city, &case, order, self.clock.now())?;
+            let kept = answer(&changed);
+            let mut all = vec![Changed { case: changed.clone(), changes, event: EventType::CaseUpdated }];
+            all.extend(self.other_end(&city, &changed, order).await?);
+            match self.commit(&city, all, kept).await {
+                Ok(()) => return Ok(changed),
+                Err(StoreError::Conflict(_)) if tries < TRIES => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The case that another one was joined to knows of it.
+    async fn other_end(
+        &self,
+        city: &City,
+        linked: &Case,
+        order: &Order,
+    ) -> Result<Option<Changed>, OrderError> {
+        let super::action::Action::Link(to) = &order.action else { return Ok(None) };
+        let target = self
+            .store
+            .case(to)
+            .await?
+            .ok_or_else(|| Refused::Invalid(format!("there is no case {to} to link it to")))?;
+        let joined = super::join::linked(city, &target, linked, order, self.clock.now())?;
+        Ok(Some(joined))
+    }
+
+    /// Lets time pass for cases that are due; those that somebody else has changed come again.
+    pub(super) async fn tick(&self, due: &[Case]) -> Result<usize, StoreError> {
+        let city = Arc::clone(&self.city.borrow());
+        let now = self.clock.now();
+        let ticked = |case: &Case| {
+            clocks::tick(&city, case, now).map(|(case, changes, event)| Changed { case, changes, event })
+        };
+        let all: Vec<Changed> = due.iter().filter_map(ticked).collect();
+        let count = all.len();
+        match self.commit(&city, all, None).await {
+            Err(StoreError::Conflict(_)) => {}
+            done => return done.map(|()| count),
+        }
+        let mut done = 0;
+        for changed in due.iter().filter_map(ticked) {
+            match self.commit(&city, vec![changed], None).await {
+                Ok(()) => done += 1,
+                Err(StoreError::Conflict(case)) => tracing::debug!(%case, "changed in the meantime"),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    /// Writes changes with their deliveries, and tells of them.
+    pub(super) async fn commit(
+        &self,
+        city: &City,
+        all: Vec<Changed>,
+        answer: Option<Answer>,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let mut told = Vec::with_capacity(all.len());
+        let mut commit = Commit { answer, ..Commit::default() };
+        for Changed { case, changes, event } in all {
+            for change in &changes {
+                self.metrics.case_action(&case.kind, &change.action);
+            }
+            let opened = changes.first().is_some_and(|first| first.from.is_none());
+            let deliveries = outbox::deliveries(city, event, &case, now, now);
+            told.push((case.clone(), opened));
+            commit.cases.push(CaseWrite::Change { case, changes, deliveries });
+        }
+        self.store.commit(&commit).await?;
+        self.mailroom.wake();
+        for (case, opened) in told {
+            tell(&self.metrics, &self.listeners, &case, opened);
+        }
+        Ok(())
+    }
+}
+
+/// Log line, metric and word to listeners for a case that was committed.
+pub(super) fn tell(metrics: &Metrics, listeners: &broadcast::Sender<Change>, case: &Case, opened: bool) {
+    let camera = case.camera.as_ref().map_or("–", |camera| camera.as_str());
+    tracing::info!(case = %case.id, kind = %case.kind, camera, state = %case.state, "case committed");
+    metrics.case(case);
+    // Nobody listening is no failure.
+    let _ = listeners.send(Change::Case { case: Box::new(case.clone()), opened });
+}
