@@ -48,8 +48,17 @@ pub enum Command {
     /// Look into models.
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Look whether this machine and what a configuration names will do, and say what to do where not.
+    Doctor(DoctorArgs),
     /// Print the JSON Schema of the configuration.
     Schema,
+    /// Print completions for a shell: citybrain completions bash > /etc/bash_completion.d/citybrain
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page: citybrain man > /usr/local/share/man/man1/citybrain.1
+    Man,
     /// Write the generated reference pages, or check that they are fresh.
     Docs(DocsArgs),
 }
@@ -272,6 +281,18 @@ pub enum ModelsCommand {
         #[arg(long, value_name = "DIR")]
         write: Option<PathBuf>,
     },
+}
+
+/// Arguments of `citybrain doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Configuration whose cameras, destinations, models and folders are looked at, too.
+    #[arg(long, short, env = "CITYBRAIN_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Print the findings as JSON: an array of {check, verdict, found, advice}; verdict is ok, warning or failure.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `citybrain docs`.

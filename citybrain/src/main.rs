@@ -5,6 +5,7 @@ mod announce;
 mod cli;
 mod demo;
 mod docs;
+mod doctor;
 mod eval;
 mod farm;
 mod lineup;
@@ -19,7 +20,7 @@ mod simulate;
 mod tls;
 mod zoo;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use std::process::ExitCode;
 
@@ -44,6 +45,15 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::eval(&args),
         Command::Models(command) => models::models(&command),
         Command::Replay(args) => replay::replay(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "citybrain", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man => {
+            clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Schema => {
             docs::print_schema();
             Ok(ExitCode::SUCCESS)

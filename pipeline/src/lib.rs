@@ -18,6 +18,7 @@ pub mod picture;
 pub mod pipeline;
 pub mod publish;
 pub mod replay;
+pub mod requirements;
 pub mod schedule;
 pub mod snapshot;
 

@@ -43,6 +43,13 @@ pub fn decode_keyframe(keyframe: &Keyframe) -> Result<Frame, DecodeError> {
     }
 }
 
+/// Codecs whose decoder cannot be opened on this machine.
+#[must_use]
+pub fn missing_codecs() -> Vec<Codec> {
+    let all = [Codec::H264, Codec::H265, Codec::Jpeg];
+    all.into_iter().filter(|codec| libav::Decoder::open(*codec, libav::Purpose::Keyframe).is_err()).collect()
+}
+
 fn decode_alone(keyframe: &Keyframe, purpose: libav::Purpose) -> Result<Frame, DecodeError> {
     let mut decoder = libav::Decoder::open(keyframe.codec, purpose)?;
     decoder.send(&keyframe.data, 0)?;

@@ -1,0 +1,86 @@
+//! `citybrain doctor` as the engineer who installs meets it.
+
+#[path = "support.rs"]
+#[allow(dead_code, reason = "each suite uses its part of it")]
+mod support;
+
+use serde_json::Value;
+use std::net::TcpListener;
+use support::output;
+
+#[test]
+fn a_doctor_names_what_does_not_answer_and_tells_no_secret() {
+    let work = tempfile::tempdir().unwrap();
+    let there = TcpListener::bind("127.0.0.1:0").unwrap();
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = format!(
+        r#"
+[site]
+name = "Harbour"
+time_zone = "UTC"
+data_dir = "{}"
+listen = "127.0.0.1:0"
+
+[[cameras]]
+id = "gate-1"
+url = "rtsp://{}/main?token=geheim"
+user = "viewer"
+password = "geheim"
+
+[[cameras]]
+id = "gate-2"
+url = "rtsp://{gone}/main"
+user = "viewer"
+password = "geheim"
+
+[[departments]]
+id = "centre"
+name = "Centre"
+district_centre = true
+destinations = ["desk"]
+
+[[sinks]]
+id = "desk"
+webhook = {{ url = "http://{}/geheim", secret = "whsec_Z2VoZWltZ2VoZWltZ2VoZWltZ2VoZWlt" }}
+"#,
+        work.path().join("data").display(),
+        there.local_addr().unwrap(),
+        there.local_addr().unwrap(),
+    );
+    let file = work.path().join("citybrain.toml");
+    std::fs::write(&file, text).unwrap();
+    let answer = output(&["doctor", "--json", "--config", file.to_str().unwrap()]);
+    let said = String::from_utf8(answer.stdout).unwrap();
+    assert!(!said.contains("geheim"), "{said}");
+    let findings: Vec<Value> = serde_json::from_str(&said).unwrap();
+    let verdict = |check: &str| {
+        let found = findings.iter().find(|finding| finding["check"].as_str().unwrap().starts_with(check));
+        found.unwrap_or_else(|| panic!("nothing of {check}: {said}"))["verdict"].as_str().unwrap().to_owned()
+    };
+    for check in ["GStreamer", "libavcodec", "ONNX Runtime", "model ", "data folder", "destination desk"] {
+        assert_eq!(verdict(check), "ok", "{check}");
+    }
+    assert_eq!(verdict("camera gate-2"), "failure");
+    assert!(!said.contains("camera gate-1"), "what answers is counted only: {said}");
+    assert!(said.contains("1 of 2 take connections"), "{said}");
+    assert_eq!(answer.status.code(), Some(1), "something does not work");
+}
+
+#[test]
+fn a_doctor_names_a_configuration_that_cannot_be_read_and_looks_at_the_rest() {
+    let answer = output(&["doctor", "--config", "no-such-file.toml"]);
+    let said = String::from_utf8(answer.stdout).unwrap();
+    assert!(said.contains("FAIL  configuration") && said.contains("ok    libavcodec"), "{said}");
+    assert!(!answer.status.success());
+}
+
+#[test]
+fn shells_and_manual_readers_are_served() {
+    for shell in ["bash", "zsh", "fish"] {
+        let answer = output(&["completions", shell]);
+        let said = String::from_utf8(answer.stdout).unwrap();
+        assert!(answer.status.success() && said.contains("doctor"), "{shell}");
+    }
+    let manual = String::from_utf8(output(&["man"]).stdout).unwrap();
+    assert!(manual.contains(".TH citybrain 1") && manual.contains("doctor"));
+}
