@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod outbox;
 pub mod permit;
 pub mod replay;
+pub mod sensor;
 pub mod services;
 pub mod store;
 #[cfg(test)]
@@ -119,6 +120,7 @@ pub struct Dispatcher {
     abandon_commits: CancellationToken,
     stop_housekeeping: CancellationToken,
     permits: JoinHandle<()>,
+    sensors: JoinHandle<()>,
 }
 
 /// What the stages share.
@@ -143,6 +145,7 @@ struct Memory {
 /// [`StartError`] when the data folder cannot be made or the store cannot be opened or read.
 pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError> {
     let DispatcherParts { city, bus, cameras, focus, clock, registry } = parts;
+    let city = sensor::with_sensors(city);
     // Refused when the program has chosen a provider already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let data_dir = &city.site.data_dir;
@@ -190,7 +193,15 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         shared.metrics.clone(),
         stop_housekeeping.clone(),
     ));
-    let line = Line { bus, focus, mailroom, bus_attached, close_bus: &close_bus, abandon: &abandon_commits, register, rulings };
+    let (heard, readings) = mpsc::channel(STAGE_QUEUE);
+    let sensors = tokio::spawn(sensor::listen(
+        shared.city.clone(),
+        heard,
+        Arc::clone(&shared.clock),
+        shared.metrics.clone(),
+        stop_housekeeping.clone(),
+    ));
+    let line = Line { bus, readings, focus, mailroom, bus_attached, close_bus: &close_bus, abandon: &abandon_commits, register, rulings };
     let stages = line.build(&shared, memory);
     Ok(Dispatcher {
         city: city_in_force,
@@ -203,12 +214,14 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         abandon_commits,
         stop_housekeeping,
         permits,
+        sensors,
     })
 }
 
 /// The ends of the line of stages.
 struct Line<'a> {
     bus: mpsc::Receiver<DetectionBatch>,
+    readings: mpsc::Receiver<DetectionBatch>,
     focus: mpsc::Sender<FocusRequest>,
     mailroom: delivery::Mailroom,
     bus_attached: Arc<AtomicBool>,
@@ -284,6 +297,7 @@ impl Line<'_> {
                 close: self.close_bus.clone(),
             },
             self.bus,
+            self.readings,
         ));
         [intake, evidence, incident, case].into_iter().chain(log).collect()
     }
@@ -299,6 +313,7 @@ impl Dispatcher {
     /// Goes on under another configuration, from the next batch on; destinations that did not change are not
     /// disturbed.
     pub fn reload(&self, city: Arc<City>) {
+        let city = sensor::with_sensors(city);
         self.deliveries.reload(&city);
         self.city.send_replace(city);
     }
@@ -306,7 +321,7 @@ impl Dispatcher {
     /// Takes what the bus still holds, commits it, and lets deliveries under way finish within five seconds. What
     /// is pending stays in the outbox and goes out after the next start.
     pub async fn shutdown(self) {
-        let Self { stages, deliveries, housekeeping, permits, store, .. } = self;
+        let Self { stages, deliveries, housekeeping, permits, sensors, store, .. } = self;
         let mut all = std::pin::pin!(futures::future::join_all(stages));
         // The sender of the bus is usually gone by now; one that is forgotten must not hold the program up.
         if tokio::time::timeout(BUS_PATIENCE, &mut all).await.is_err() {
@@ -320,8 +335,8 @@ impl Dispatcher {
         }
         deliveries.shutdown(DELIVERY_PATIENCE).await;
         self.stop_housekeeping.cancel();
-        if permits.await.is_err() {
-            tracing::warn!("the reader of the permit register died before the shutdown");
+        if permits.await.is_err() || sensors.await.is_err() {
+            tracing::warn!("the reader of the permit register or the listener to sensors died before the shutdown");
         }
         if housekeeping.await.is_err() {
             tracing::warn!("housekeeping died before the shutdown");
