@@ -228,12 +228,12 @@ impl Script {
         }
         // In front of each camera for its own tenth of every half hour.
         let hidden = (look / 45 + (eye.at[0] as u64) / 7) % 10 == 0;
-        let found = self.dice.share() < 0.9 - 0.4 * ahead / FAR_M;
+        let found = self.dice.share() < 0.95 - 0.3 * ahead / FAR_M;
         if hidden || !found {
             return None;
         }
         let hit = self.kinds.iter().find(|(kind, _)| *kind == happening.kind).map_or(0.5, |(_, hit)| *hit);
-        let score = self.dice.between(hit - 0.06, (hit + 0.3).min(0.99));
+        let score = self.dice.between(hit - 0.06, 0.98);
         let x = 0.5 + aside / (2.0 * half) + self.dice.about_zero() * FOOT_NOISE;
         let y = height(ahead) + self.dice.about_zero() * FOOT_NOISE;
         let width = happening.size / (2.0 * half);

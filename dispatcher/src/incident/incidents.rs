@@ -165,18 +165,27 @@ impl Incidents {
     }
 
     fn end_one(&mut self, look: &Look, id: &IncidentId, changes: &mut Vec<IncidentChange>) {
+        let Some(kind) = self.book.get(id).map(|entry| entry.incident.kind.clone()) else { return };
+        let quiet_after = self.quiet_after(&kind);
+        let interval = self.city.kinds.get(&kind).map_or(Duration::ZERO, |row| row.look_interval);
+        let gap = (quiet_after / 4).max(interval * 3);
         let Some(entry) = self.book.get_mut(id) else { return };
+        let watched_since = match entry.looked {
+            Some((last, since)) if look.captured_at.since(last) <= gap => since.min(look.captured_at),
+            _ => look.captured_at,
+        };
+        let last = entry.looked.map_or(look.captured_at, |(last, _)| last.max(look.captured_at));
+        entry.looked = Some((last, watched_since));
         let incident = &mut entry.incident;
         // A clock that was set back becomes the new base.
         if incident.last_seen_at > look.captured_at.plus(CLOCKS_DIFFER) {
             incident.last_seen_at = look.captured_at;
         }
         let unseen = look.captured_at.since(incident.last_seen_at);
-        let (kind, standing) = (incident.kind.clone(), incident.standing.clone());
+        let quiet = look.captured_at.since(incident.last_seen_at.max(watched_since));
+        let standing = incident.standing.clone();
         match standing {
-            Standing::Open | Standing::Confirmed { .. } if unseen >= self.quiet_after(&kind) => {
-                self.end(look, id, changes);
-            }
+            Standing::Open | Standing::Confirmed { .. } if quiet >= quiet_after => self.end(look, id, changes),
             Standing::Open | Standing::Confirmed { .. } | Standing::Alarm(_) => {}
             Standing::Rejected { .. } if unseen >= self.policy(&kind).rejected_for => self.forget(id, changes),
             Standing::Over { .. } if unseen >= self.policy(&kind).recurs_within => self.forget(id, changes),

@@ -8,6 +8,8 @@ mod crash;
 mod determinism;
 mod dispatch;
 mod mqtt;
+mod replay;
+mod sensors;
 mod store;
 mod support;
 mod webhook;
