@@ -183,6 +183,11 @@ mod tests {
             "join_distance",
             "after_score",
             "crop",
+            "min_size",
+            "alarm_at",
+            "score",
+            "storm_cases",
+            "cases_per_camera_and_day",
         ];
         each_field(file_shape(), "", &mut |path, field| {
             let bounded = match &field.shape {

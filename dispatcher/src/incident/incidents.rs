@@ -645,7 +645,12 @@ impl Incidents {
                 changes.push(IncidentChange::Confirmed { incident, captured_at, at });
             }
             Verdict::Withdrawn => {
-                entry.incident.standing = Standing::Rejected { at };
+                // Without a second voice it was only not found often enough: when evidence goes and comes again, that is
+                // another alarm.
+                entry.incident.standing = match hearing.second() {
+                    Some(_) => Standing::Rejected { at },
+                    None => Standing::Over { at },
+                };
                 let incident = entry.incident.clone();
                 let (camera, kind) = (incident.camera.clone(), incident.kind.clone());
                 changes.push(IncidentChange::Withdrawn { incident: incident.clone(), captured_at, at });

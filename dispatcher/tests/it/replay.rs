@@ -1,7 +1,7 @@
 //! The log of a city that was killed, full of duplicates and cut off, leads to the same cases byte for byte.
 
 use crate::support::House;
-use crate::support::city::{around, burning, city, dark, fire, look, opinion, with_box};
+use crate::support::city::{around, burning, camera_id, city, dark, fire, look, opinion, with_box};
 use arrow_ipc::writer::StreamWriter;
 use citybrain_dispatcher::log::{self, LOG_FOLDER};
 use citybrain_dispatcher::replay::Replay;
@@ -17,6 +17,7 @@ fn two_steps(folder: &Path) -> City {
     let row = city.kinds.get_mut(&fire()).unwrap();
     row.incident.confirm_within = Some(Duration::from_secs(30));
     row.incident.join_within_m = 50.0;
+    city.cameras.get_mut(&camera_id("gate-2")).unwrap().position = Some([121.6, 31.2]);
     city
 }
 
