@@ -10,6 +10,7 @@ mod dispatch;
 mod mqtt;
 mod replay;
 mod sensors;
+mod simulation;
 mod store;
 mod support;
 mod webhook;
