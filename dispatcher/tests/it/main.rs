@@ -7,6 +7,7 @@ mod api;
 mod crash;
 mod determinism;
 mod dispatch;
+mod fire;
 mod mqtt;
 mod replay;
 mod sensors;
