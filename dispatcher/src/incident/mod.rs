@@ -20,6 +20,8 @@ mod storm;
 #[cfg(test)]
 mod fire_tests;
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
 mod storm_tests;
 #[cfg(test)]
 mod tests;
