@@ -6,8 +6,8 @@
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{Camera, Ground, View};
 use citybrain_types::{
-    BoundingBox, CameraId, Detection, EventKind, FrameDetections, FrameOutcome, Label, ModelId, NotSeen, Score,
-    StageTimes, Timestamp,
+    BoundingBox, CameraId, Detection, EventKind, FrameDetections, FrameOutcome, Label, ModelId, NotSeen,
+    Score, StageTimes, Timestamp,
 };
 use std::time::Duration;
 
@@ -159,7 +159,8 @@ impl Script {
     #[must_use]
     pub fn city(&mut self) -> City {
         let addresses: Vec<String> = (0..CAMERAS).map(|n| format!("rtsp://10.0.0.{n}/")).collect();
-        let mut city = City::for_cameras(&addresses, std::path::Path::new("unused"), Vec::new()).expect("good");
+        let mut city =
+            City::for_cameras(&addresses, std::path::Path::new("unused"), Vec::new()).expect("good");
         let pattern = city.cameras.values().next().expect("there is one").clone();
         let camera = |eye: &Eye| Camera {
             id: eye.id.clone(),
@@ -184,7 +185,8 @@ impl Script {
         let going: Vec<Happening> =
             self.happenings.iter().filter(|h| h.from <= look && look < h.to).cloned().collect();
         let eyes = std::mem::take(&mut self.eyes);
-        let frames = eyes.iter().enumerate().map(|(n, eye)| self.report(eye, n as u64, look, &going)).collect();
+        let frames =
+            eyes.iter().enumerate().map(|(n, eye)| self.report(eye, n as u64, look, &going)).collect();
         self.eyes = eyes;
         Some(frames)
     }
@@ -214,7 +216,10 @@ impl Script {
             detections,
             snapshots: None,
             snapshot_lost: false,
-            stages: StageTimes { detected_at: captured_at.plus(Duration::from_millis(60)), ..StageTimes::default() },
+            stages: StageTimes {
+                detected_at: captured_at.plus(Duration::from_millis(60)),
+                ..StageTimes::default()
+            },
         }
     }
 

@@ -201,7 +201,17 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         shared.metrics.clone(),
         stop_housekeeping.clone(),
     ));
-    let line = Line { bus, readings, focus, mailroom, bus_attached, close_bus: &close_bus, abandon: &abandon_commits, register, rulings };
+    let line = Line {
+        bus,
+        readings,
+        focus,
+        mailroom,
+        bus_attached,
+        close_bus: &close_bus,
+        abandon: &abandon_commits,
+        register,
+        rulings,
+    };
     let stages = line.build(&shared, memory);
     Ok(Dispatcher {
         city: city_in_force,
@@ -336,7 +346,9 @@ impl Dispatcher {
         deliveries.shutdown(DELIVERY_PATIENCE).await;
         self.stop_housekeeping.cancel();
         if permits.await.is_err() || sensors.await.is_err() {
-            tracing::warn!("the reader of the permit register or the listener to sensors died before the shutdown");
+            tracing::warn!(
+                "the reader of the permit register or the listener to sensors died before the shutdown"
+            );
         }
         if housekeeping.await.is_err() {
             tracing::warn!("housekeeping died before the shutdown");

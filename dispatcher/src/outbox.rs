@@ -37,9 +37,10 @@ pub fn deliveries_also(
 ) -> Vec<OutboxRow> {
     let mut rows = Vec::new();
     let mut told = BTreeSet::new();
-    let responsible = case.departments.iter().filter_map(|id| city.departments.get(id)).flat_map(|department| {
-        department.destinations.iter().map(move |destination| (destination, &department.id))
-    });
+    let responsible =
+        case.departments.iter().filter_map(|id| city.departments.get(id)).flat_map(|department| {
+            department.destinations.iter().map(move |destination| (destination, &department.id))
+        });
     let also = also.iter().map(|(destination, department)| (destination, department));
     for (destination, department) in responsible.chain(also) {
         let Some(destination) = city.destinations.get(destination) else { continue };

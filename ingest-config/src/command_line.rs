@@ -73,9 +73,9 @@ impl City {
             }],
             departments,
             destinations: BTreeMap::new(),
-        sensors: Vec::new(),
-        silences: Vec::new(),
-        permits: Vec::new(),
+            sensors: Vec::new(),
+            silences: Vec::new(),
+            permits: Vec::new(),
             pipeline: pipeline_limits(&RawPipeline::default()),
             dispatch: dispatch_limits(&RawDispatch::default()),
         })

@@ -168,7 +168,12 @@ impl<'d> Place<'d> {
             document: self.document,
             table: value.and_then(|value| value.get_ref().as_table()),
             header: value.map_or(self.header, |value| value.span().start),
-            label: format!("[[{}.{key}]] #{} of {}", self.path.split('[').next().unwrap_or_default(), index + 1, self.label),
+            label: format!(
+                "[[{}.{key}]] #{} of {}",
+                self.path.split('[').next().unwrap_or_default(),
+                index + 1,
+                self.label
+            ),
             path: format!("{}[{}]", self.path_of(key), index + 1),
         }
     }

@@ -13,8 +13,8 @@ use citybrain_dispatcher::incident::{Incident, IncidentChange, Incidents, Plane}
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::Camera;
 use citybrain_types::{
-    BoundingBox, CameraId, Detection, EventKind, FrameDetections, FrameOutcome, IncidentId, Label, ModelId, Score,
-    StageTimes, Timestamp,
+    BoundingBox, CameraId, Detection, EventKind, FrameDetections, FrameOutcome, IncidentId, Label, ModelId,
+    Score, StageTimes, Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -68,7 +68,12 @@ fn street_figures() -> anyhow::Result<Vec<Figure>> {
     let (p, r) = (mean(&tally.precision), mean(&tally.recall));
     println!(
         "{} happenings on {} streets: {} duplicates, {} merged, {} missed, {} cases where nothing was",
-        tally.happenings, SEEDS.len(), tally.duplicates, tally.merged, tally.missed, tally.strays
+        tally.happenings,
+        SEEDS.len(),
+        tally.duplicates,
+        tally.merged,
+        tally.missed,
+        tally.strays
     );
     let percent = |count: usize| 100.0 * count as f64 / all;
     let figure = |name, value, unit, bar| Figure { name, value, unit, bar };
@@ -129,7 +134,8 @@ fn judge(script: &Script, incidents: &BTreeMap<IncidentId, Incident>, tally: &mu
             }
         }
     }
-    let count = |matches: &dyn Fn(&(&IncidentId, usize)) -> bool| items.iter().filter(|item| matches(item)).count();
+    let count =
+        |matches: &dyn Fn(&(&IncidentId, usize)) -> bool| items.iter().filter(|item| matches(item)).count();
     for item in &items {
         let both = count(&|other| other == item) as f64;
         tally.precision.push(both / count(&|other| other.0 == item.0) as f64);
@@ -160,13 +166,18 @@ fn judge(script: &Script, incidents: &BTreeMap<IncidentId, Incident>, tally: &mu
 #[allow(clippy::print_stdout, reason = "it was asked for")]
 fn detail(script: &Script, incidents: &BTreeMap<IncidentId, Incident>, items: &[(&IncidentId, usize)]) {
     for (n, happening) in script.happenings.iter().enumerate() {
-        let cases: BTreeSet<&IncidentId> = items.iter().filter(|item| item.1 == n).map(|item| item.0).collect();
+        let cases: BTreeSet<&IncidentId> =
+            items.iter().filter(|item| item.1 == n).map(|item| item.0).collect();
         if cases.len() != 1 {
             println!("{n} {happening:?}");
             for id in cases {
                 let incident = &incidents[id];
                 let (from, to) = (script.look_at(incident.opened_at), script.look_at(incident.last_seen_at));
-                println!("    {id} looks {from} to {to}, {:?} {:?}", incident.standing, incident.members.keys());
+                println!(
+                    "    {id} looks {from} to {to}, {:?} {:?}",
+                    incident.standing,
+                    incident.members.keys()
+                );
             }
         }
     }
@@ -205,7 +216,8 @@ fn report(camera: &CameraId, round: u64, kinds: &[EventKind], dice: &mut Dice) -
         share if share < 0.1 => Some(0.2),
         _ => None,
     };
-    let place = if stays { (0.5, 0.5) } else { (dice.between(0.1, 0.9) as f32, dice.between(0.1, 0.9) as f32) };
+    let place =
+        if stays { (0.5, 0.5) } else { (dice.between(0.1, 0.9) as f32, dice.between(0.1, 0.9) as f32) };
     let found = score.and_then(|score| found(&kinds[0], score, place));
     frame(camera, round, kinds, found.into_iter().collect())
 }

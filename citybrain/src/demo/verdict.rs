@@ -99,7 +99,8 @@ fn row(event: &Event, cases: &[Case], arrivals: &[Arrival]) -> Row {
     let opened = of_case().filter(|arrival| arrival.event.as_deref() == Some(OPENED));
     let confirmed_at = opened.map(|arrival| arrival.at).min();
     let confirmed = confirmed_at.map(|at| at.since(event.visible_at));
-    let confirmed_late = event.confirm_within.is_some_and(|within| confirmed.is_none_or(|took| took > within));
+    let confirmed_late =
+        event.confirm_within.is_some_and(|within| confirmed.is_none_or(|took| took > within));
     let mut keys: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for arrival in of_case() {
         keys.entry(arrival.via.clone()).or_default().insert(&arrival.key);

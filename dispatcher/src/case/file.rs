@@ -5,8 +5,8 @@ use crate::evidence::MicroNats;
 use crate::incident::{Cause, Incident, Standing};
 use citybrain_ingest_config::City;
 use citybrain_types::{
-    BoundingBox, CameraId, Case, CaseChange, CaseId, CaseState, DepartmentId, EventKind, IncidentId, Priority,
-    Score, Timestamp,
+    BoundingBox, CameraId, Case, CaseChange, CaseId, CaseState, DepartmentId, EventKind, IncidentId,
+    Priority, Score, Timestamp,
 };
 use serde::Serialize;
 use serde_json::json;

@@ -159,7 +159,9 @@ impl CaseStage {
             IncidentChange::Confirmed { incident, captured_at, at } => {
                 if let Some(case) = self.newest(&incident.id, outcome).await? {
                     match verdict::confirm(&case, incident, *at) {
-                        Ok(heard) => self.heard(city, EventType::CaseOpened, heard, *captured_at, &[], outcome),
+                        Ok(heard) => {
+                            self.heard(city, EventType::CaseOpened, heard, *captured_at, &[], outcome)
+                        }
                         Err(illegal) => {
                             tracing::error!(incident = %incident.id, %illegal, "a case cannot be filed");
                         }
@@ -280,11 +282,7 @@ impl CaseStage {
     }
 
     /// The case of an incident as it will stand after this commit.
-    async fn known(
-        &self,
-        incident: &IncidentId,
-        outcome: &Outcome,
-    ) -> Result<Option<Case>, StoreError> {
+    async fn known(&self, incident: &IncidentId, outcome: &Outcome) -> Result<Option<Case>, StoreError> {
         let written = outcome.commit.cases.iter().rev().find_map(|write| match write {
             CaseWrite::Change { case, .. } | CaseWrite::Refresh(case) if case.incident == *incident => {
                 Some(case)

@@ -23,7 +23,9 @@ pub fn confirm(case: &Case, incident: &Incident, at: Timestamp) -> Result<Option
     };
     let mut case = refreshed(case, incident).unwrap_or_else(|| case.clone());
     let mut changes = Vec::new();
-    for (to, reason) in [(CaseState::Filed, "the alarm is confirmed".to_owned()), (CaseState::Dispatched, to_whom)] {
+    for (to, reason) in
+        [(CaseState::Filed, "the alarm is confirmed".to_owned()), (CaseState::Dispatched, to_whom)]
+    {
         changes.push(state::advance(&mut case, to, because(incident, at, reason))?);
     }
     Ok(Some((case, changes)))
@@ -39,7 +41,8 @@ pub fn withdraw(case: &Case, incident: &Incident, at: Timestamp) -> Option<Heard
 }
 
 fn because(incident: &Incident, at: Timestamp, reason: String) -> Because {
-    let heard: Vec<&Reason> = incident.reasons.iter().filter(|r| matches!(r.what, What::Heard { .. })).collect();
+    let heard: Vec<&Reason> =
+        incident.reasons.iter().filter(|r| matches!(r.what, What::Heard { .. })).collect();
     let seen = serde_json::to_string(&heard).expect("it has string keys only and no failing values");
     Because { at, by: SYSTEM.to_owned(), reason, seen }
 }

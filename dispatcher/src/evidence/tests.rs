@@ -262,9 +262,10 @@ fn a_kind_with_zones_counts_in_them_only_and_other_kinds_everywhere() {
 #[test]
 fn a_zone_has_its_own_hit_score_smallest_box_and_mask() {
     let strict = Zone { hit_scores: BTreeMap::from([(fire(), 0.97)]), ..zone(&LEFT_HALF) };
-    let said = says(&mut with_zones(vec![strict]), (0..5).map(|n| {
-        with_box(look("gate-1", n), "fire", 0.95, around(0.2, 0.5))
-    }));
+    let said = says(
+        &mut with_zones(vec![strict]),
+        (0..5).map(|n| with_box(look("gate-1", n), "fire", 0.95, around(0.2, 0.5))),
+    );
     assert!(said.iter().all(Vec::is_empty), "{said:?}");
     let large = Zone { min_size: 0.02, ..zone(&LEFT_HALF) };
     let mut evidence = with_zones(vec![large]);
@@ -274,7 +275,8 @@ fn a_zone_has_its_own_hit_score_smallest_box_and_mask() {
     let mut evidence = with_zones(vec![mask]);
     let judged = evidence.judge(&with_box(look("gate-1", 0), "fire", 0.95, around(0.2, 0.5)));
     assert_eq!(judged.ignored, [Ignored::Masked]);
-    let said = says(&mut evidence, (1..3).map(|n| with_box(look("gate-1", n), "fire", 0.95, around(0.8, 0.5))));
+    let said =
+        says(&mut evidence, (1..3).map(|n| with_box(look("gate-1", n), "fire", 0.95, around(0.8, 0.5))));
     assert_eq!(said[1], ["opened"]);
 }
 

@@ -94,7 +94,7 @@ fn what_goes_out_after_the_alarm_is_withdrawn() {
 
 #[test]
 fn what_was_withdrawn_without_a_second_voice_is_an_alarm_when_it_comes_again() {
-    let burns = |n: u64| n < 3 || n >= 60;
+    let burns = |n: u64| !(3..60).contains(&n);
     let frames = (0..80).map(|n| if burns(n) { burning("gate-1", n) } else { look("gate-1", n) });
     let changes = Street::new(two_steps()).see(frames);
     let said: Vec<_> = names(&changes).iter().map(|(name, _)| *name).collect();
@@ -113,7 +113,9 @@ fn an_alarm_whose_camera_goes_dark_stands_and_is_decided_in_time_by_the_looks_of
 
 #[test]
 fn a_second_camera_confirms_it_and_one_on_the_same_mast_does_not() {
-    for (masts, confirmed) in [([None, None], true), ([Some("m"), Some("m")], false), ([Some("m"), Some("n")], true)] {
+    for (masts, confirmed) in
+        [([None, None], true), ([Some("m"), Some("m")], false), ([Some("m"), Some("n")], true)]
+    {
         let mut city = two_steps();
         city.kinds.get_mut(&fire()).unwrap().incident.join_within_m = 80.0;
         for (camera, mast) in city.cameras.values_mut().zip(masts) {
@@ -152,7 +154,8 @@ fn a_fire_that_breaks_out_where_a_false_alarm_stands_is_an_alarm_again() {
 #[test]
 fn the_camera_is_looked_at_more_often_until_it_is_decided() {
     let mut evidence = Evidence::new(Arc::new(two_steps()), []);
-    let suspects: Vec<usize> = (0..30).map(|n| evidence.judge(&burning("gate-1", n)).suspects.len()).collect();
+    let suspects: Vec<usize> =
+        (0..30).map(|n| evidence.judge(&burning("gate-1", n)).suspects.len()).collect();
     assert!(suspects[..15].iter().all(|count| *count == 1) && suspects[20..].iter().all(|count| *count == 0));
 }
 
@@ -179,7 +182,8 @@ fn an_alarm_is_never_left_undecided_beyond_its_time() {
         for change in &changes {
             match change {
                 IncidentChange::Opened { incident, .. } => open = Some(incident.first_seen_at),
-                IncidentChange::Confirmed { incident, at, .. } | IncidentChange::Withdrawn { incident, at, .. } => {
+                IncidentChange::Confirmed { incident, at, .. }
+                | IncidentChange::Withdrawn { incident, at, .. } => {
                     assert_eq!(open.take(), Some(incident.first_seen_at), "seed {seed}");
                     assert!(at.since(incident.first_seen_at) <= WITHIN, "seed {seed}: {incident:?}");
                 }

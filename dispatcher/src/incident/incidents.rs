@@ -81,9 +81,8 @@ impl Incidents {
         // Where things lie on the map, and how far they reach, may be other than before.
         for mut entry in self.book.empty() {
             let members = entry.incident.members.iter();
-            let points = members.filter_map(|(camera, member)| {
-                Some((camera.clone(), self.locate(camera, &member.place)?))
-            });
+            let points = members
+                .filter_map(|(camera, member)| Some((camera.clone(), self.locate(camera, &member.place)?)));
             entry.points = points.collect();
             entry.origin = self.locate(&entry.incident.camera, &entry.incident.place);
             let reach = self.reach_mm(&entry.incident.kind);
@@ -185,9 +184,13 @@ impl Incidents {
         let quiet = look.captured_at.since(incident.last_seen_at.max(watched_since));
         let standing = incident.standing.clone();
         match standing {
-            Standing::Open | Standing::Confirmed { .. } if quiet >= quiet_after => self.end(look, id, changes),
+            Standing::Open | Standing::Confirmed { .. } if quiet >= quiet_after => {
+                self.end(look, id, changes)
+            }
             Standing::Open | Standing::Confirmed { .. } | Standing::Alarm(_) => {}
-            Standing::Rejected { .. } if unseen >= self.policy(&kind).rejected_for => self.forget(id, changes),
+            Standing::Rejected { .. } if unseen >= self.policy(&kind).rejected_for => {
+                self.forget(id, changes)
+            }
             Standing::Over { .. } if unseen >= self.policy(&kind).recurs_within => self.forget(id, changes),
             Standing::Rejected { .. } | Standing::Over { .. } => {}
         }
@@ -247,7 +250,9 @@ impl Incidents {
             return self.held(look, sight, Held::Rejected, new, changes);
         }
         let at = self.locate(&look.camera, &sight.place);
-        if let Some(id) = self.in_same_picture(look, sight, at).or_else(|| self.beside_on_map(look, sight, at)) {
+        if let Some(id) =
+            self.in_same_picture(look, sight, at).or_else(|| self.beside_on_map(look, sight, at))
+        {
             return self.join(&id, look, sight, at, changes);
         }
         if self.is_inhibited(look, sight, at) {
@@ -274,14 +279,7 @@ impl Incidents {
         changes.push(IncidentChange::Opened { incident, cause, captured_at: look.captured_at });
     }
 
-    fn held(
-        &self,
-        look: &Look,
-        sight: &Sight,
-        reason: Held,
-        new: bool,
-        changes: &mut Vec<IncidentChange>,
-    ) {
+    fn held(&self, look: &Look, sight: &Sight, reason: Held, new: bool, changes: &mut Vec<IncidentChange>) {
         if new {
             let (camera, kind) = (look.camera.clone(), sight.kind.clone());
             changes.push(IncidentChange::Held { camera, kind, reason });
@@ -311,7 +309,8 @@ impl Incidents {
             return Some(Held::Permitted);
         }
         let budget = self.city.dispatch.alerts.cases_per_camera_and_day;
-        let over = !self.is_urgent(&sight.kind) && !self.budgets.camera_has_left(&look.camera, look.captured_at, budget);
+        let over = !self.is_urgent(&sight.kind)
+            && !self.budgets.camera_has_left(&look.camera, look.captured_at, budget);
         over.then_some(Held::OverBudget)
     }
 
@@ -335,13 +334,7 @@ impl Incidents {
     }
 
     /// A sighting becomes a part of its area's case.
-    fn join_storm(
-        &mut self,
-        id: &IncidentId,
-        look: &Look,
-        sight: &Sight,
-        changes: &mut Vec<IncidentChange>,
-    ) {
+    fn join_storm(&mut self, id: &IncidentId, look: &Look, sight: &Sight, changes: &mut Vec<IncidentChange>) {
         let Some(entry) = self.book.get_mut(id) else { return };
         entry.tracks.insert((look.camera.clone(), sight.track));
         entry.incident.seen(look, sight);
@@ -413,9 +406,8 @@ impl Incidents {
                 && !entry.incident.members.contains_key(&look.camera)
                 && look.captured_at.since(entry.incident.last_seen_at) < quiet_after
         });
-        let near = near.filter_map(|entry| {
-            Some((on_map(entry.origin?, &entry.points, at, reach)?, &entry.incident.id))
-        });
+        let near = near
+            .filter_map(|entry| Some((on_map(entry.origin?, &entry.points, at, reach)?, &entry.incident.id)));
         near.min().map(|(_, id)| id.clone())
     }
 
@@ -427,8 +419,7 @@ impl Incidents {
                 return false;
             }
             let goes_on = |incident: &Incident| {
-                takes_more(incident)
-                    && look.captured_at.since(incident.last_seen_at) < self.quiet_after(kind)
+                takes_more(incident) && look.captured_at.since(incident.last_seen_at) < self.quiet_after(kind)
             };
             let reach = f32::from(join::DIAMETER_CAP) * self.city.dispatch.join_distance;
             let mut seen = self.book.of_camera(&look.camera, kind).iter().filter_map(|id| self.book.get(id));
@@ -491,8 +482,7 @@ impl Incidents {
             return self.touch(id, look, sight, changes);
         }
         let own = mast(&look.camera);
-        let counts =
-            own.is_none() || !entry.incident.members.keys().any(|other| mast(other) == own);
+        let counts = own.is_none() || !entry.incident.members.keys().any(|other| mast(other) == own);
         let distance_m = at.zip(entry.origin).map(|(at, origin)| at.metres_to(origin));
         entry.points.extend(at.map(|at| (look.camera.clone(), at)));
         entry.incident.because(look, What::Corroborated { distance_m, counts });
@@ -530,18 +520,11 @@ impl Incidents {
     }
 
     fn anew(&mut self, look: &Look, sight: &Sight, changes: &mut Vec<IncidentChange>) {
-        let here =
-            FirstSight { sequence: look.sequence, captured_at: look.captured_at, place: sight.place };
+        let here = FirstSight { sequence: look.sequence, captured_at: look.captured_at, place: sight.place };
         self.opened(look, &Sight { first: here, ..sight.clone() }, here, false, changes);
     }
 
-    fn touch(
-        &mut self,
-        id: &IncidentId,
-        look: &Look,
-        sight: &Sight,
-        changes: &mut Vec<IncidentChange>,
-    ) {
+    fn touch(&mut self, id: &IncidentId, look: &Look, sight: &Sight, changes: &mut Vec<IncidentChange>) {
         let Some(entry) = self.book.get_mut(id) else { return };
         entry.tracks.insert((look.camera.clone(), sight.track));
         entry.incident.seen(look, sight);

@@ -30,8 +30,8 @@ pub(super) fn in_picture(
     let (began, last) = places(incident, camera)?;
     let distance = centre_distance(&began, place);
     let within = distance <= f32::from(DIAMETER_CAP) * join_distance;
-    let belongs = same_place(&began, place, join_distance)
-        || (within && same_place(&last, place, join_distance));
+    let belongs =
+        same_place(&began, place, join_distance) || (within && same_place(&last, place, join_distance));
     belongs.then_some(distance)
 }
 

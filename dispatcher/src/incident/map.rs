@@ -97,10 +97,7 @@ impl Plane {
     #[must_use]
     pub fn position(&self, place: Located) -> [f64; 2] {
         let degrees = |mm: i64| mm as f64 / (METRES_PER_DEGREE * 1_000.0);
-        [
-            self.longitude + degrees(place.east_mm) / self.narrower,
-            self.latitude + degrees(place.north_mm),
-        ]
+        [self.longitude + degrees(place.east_mm) / self.narrower, self.latitude + degrees(place.north_mm)]
     }
 
     /// Where on the map what is seen at a place of a camera's picture stands: by the surveyed ground, else in the middle

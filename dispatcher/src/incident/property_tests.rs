@@ -53,7 +53,10 @@ fn frames(seen: &[[Option<bool>; 4]]) -> Vec<FrameDetections> {
 }
 
 fn looks() -> impl Strategy<Value = Vec<[Option<bool>; 4]>> {
-    proptest::collection::vec(proptest::array::uniform4(proptest::option::weighted(0.7, any::<bool>())), 4..40)
+    proptest::collection::vec(
+        proptest::array::uniform4(proptest::option::weighted(0.7, any::<bool>())),
+        4..40,
+    )
 }
 
 proptest! {

@@ -55,7 +55,13 @@ impl Budgets {
     }
 
     /// Counts a case of an area; `true` when it is one more than the budget, and stands for all that follow.
-    pub(super) fn count_area(&mut self, key: AreaKind, at: Timestamp, limits: AlertLimits, id: &IncidentId) -> bool {
+    pub(super) fn count_area(
+        &mut self,
+        key: AreaKind,
+        at: Timestamp,
+        limits: AlertLimits,
+        id: &IncidentId,
+    ) -> bool {
         let moments = self.areas.entry(key.clone()).or_default();
         forget(moments, at, limits.storm_window);
         moments.push_back(at);

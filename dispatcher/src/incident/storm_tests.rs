@@ -55,7 +55,8 @@ fn many() -> City {
     for n in 0..400 {
         let id = camera_id(&format!("c{n:03}"));
         let position = Some([121.0 + f64::from(n) * 0.01, 31.2]);
-        let camera = citybrain_ingest_config::resolved::Camera { id: id.clone(), position, ..pattern.clone() };
+        let camera =
+            citybrain_ingest_config::resolved::Camera { id: id.clone(), position, ..pattern.clone() };
         city.cameras.insert(id, camera);
     }
     city
@@ -85,7 +86,9 @@ fn a_cloudburst_over_four_hundred_cameras_is_a_few_cases_and_one_of_the_area_and
     assert_eq!(held(&changes).iter().filter(|reason| **reason == Held::Storm).count(), 379);
     // Two hours later it is over; what comes then is a case of its own again.
     changes = street.see((3_600..3_670).flat_map(|n| (0..400).map(move |c| look(&format!("c{c:03}"), n))));
-    assert!(changes.iter().any(|change| matches!(change, IncidentChange::Over { incident, .. } if incident.storm_of.is_some())));
+    assert!(changes.iter().any(
+        |change| matches!(change, IncidentChange::Over { incident, .. } if incident.storm_of.is_some())
+    ));
     let again = street.see((3_670..3_673).map(|n| litter("c399", n)));
     assert!(matches!(&opened(&again, "littering")[..], [case] if case.storm_of.is_none()));
 }
@@ -100,7 +103,14 @@ fn a_camera_opens_no_more_cases_in_a_day_than_its_budget_and_fires_are_not_count
     let mut changes = Vec::new();
     for place in 0..6_u64 {
         let x = 0.1 + 0.15 * f32::from(u8::try_from(place).unwrap());
-        let both = |n| with_box(with_box(look("gate-1", n), "littering", 0.95, around(x, 0.8)), "fire", 0.95, around(x, 0.2));
+        let both = |n| {
+            with_box(
+                with_box(look("gate-1", n), "littering", 0.95, around(x, 0.8)),
+                "fire",
+                0.95,
+                around(x, 0.2),
+            )
+        };
         changes.extend(street.see((place * 10..place * 10 + 3).map(both)));
     }
     assert_eq!((opened(&changes, "littering").len(), opened(&changes, "fire").len()), (3, 6));

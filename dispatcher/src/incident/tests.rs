@@ -87,11 +87,18 @@ fn a_camera_that_comes_back_from_a_long_outage_finds_what_it_saw_before() {
     // An hour in the dark, longer than the quiet time by far; then a few looks before it is found again.
     street.see((3..1_800).map(|n| dark("gate-1", n)));
     let changes = street.see((1_800..1_806).map(|n| look("gate-1", n)));
-    assert!(!changes.iter().any(|change| matches!(change, IncidentChange::Over { incident, .. } if incident.id == id)));
+    assert!(
+        !changes
+            .iter()
+            .any(|change| matches!(change, IncidentChange::Over { incident, .. } if incident.id == id))
+    );
     let fires: Vec<_> = street.opened((1_806..1_812).map(|n| burning("gate-1", n)));
     assert!(fires.is_empty(), "{fires:?}");
     let over = street.see((1_812..1_880).map(|n| look("gate-1", n)));
-    assert!(over.iter().any(|change| matches!(change, IncidentChange::Over { incident, .. } if incident.id == id)));
+    assert!(
+        over.iter()
+            .any(|change| matches!(change, IncidentChange::Over { incident, .. } if incident.id == id))
+    );
 }
 
 #[test]

@@ -53,11 +53,11 @@ impl Street {
 }
 
 fn opened(changes: &[IncidentChange]) -> Vec<&super::Incident> {
-    let opened = |change| match change {
-        &IncidentChange::Opened { ref incident, .. } => Some(incident),
+    let opened = changes.iter().filter_map(|change| match change {
+        IncidentChange::Opened { incident, .. } => Some(incident),
         _ => None,
-    };
-    changes.iter().filter_map(opened).collect()
+    });
+    opened.collect()
 }
 
 fn seen(camera: &str, kind: &str, secs: u64, place: BoundingBox) -> FrameDetections {
@@ -156,7 +156,8 @@ fn rubbish_that_was_removed_and_dumped_again_two_days_later_is_a_new_case_that_n
     assert_ne!(second.id, first);
     assert_eq!(second.previous.as_ref(), Some(&first));
     // At another place it is nobody's successor.
-    let elsewhere = street.see((0..6).map(|n| seen("gate-1", "littering", 49 * HOUR + n * 30, around(0.1, 0.1))));
+    let elsewhere =
+        street.see((0..6).map(|n| seen("gate-1", "littering", 49 * HOUR + n * 30, around(0.1, 0.1))));
     assert_eq!(opened(&elsewhere)[0].previous, None);
 }
 

@@ -33,7 +33,8 @@ impl LogWriter {
                 fs::create_dir_all(&self.folder)?;
                 let path = self.folder.join(format!("{:020}.{EXTENSION}", at.as_micros().max(0)));
                 let file = BufWriter::new(File::create_new(&path)?);
-                let stream = StreamWriter::try_new(file, &DetectionBatch::schema()).map_err(io::Error::other)?;
+                let stream =
+                    StreamWriter::try_new(file, &DetectionBatch::schema()).map_err(io::Error::other)?;
                 self.current.insert((stream, path))
             }
         };

@@ -56,7 +56,11 @@ async fn read_all(city: &City, before: &Register, metrics: &Metrics) -> Register
         match read(source, &city.site.time_zone).await {
             Ok((permits, faults)) => {
                 for fault in &faults {
-                    tracing::warn!(register = source.name, fault, "an entry of the permit register is left out");
+                    tracing::warn!(
+                        register = source.name,
+                        fault,
+                        "an entry of the permit register is left out"
+                    );
                 }
                 metrics.permits(&source.name, permits.len(), faults.len());
                 register.names.push(source.name.clone());
@@ -77,10 +81,7 @@ async fn read_all(city: &City, before: &Register, metrics: &Metrics) -> Register
     register
 }
 
-async fn read(
-    source: &PermitSource,
-    time_zone: &str,
-) -> Result<(Vec<super::Permit>, super::Faults), String> {
+async fn read(source: &PermitSource, time_zone: &str) -> Result<(Vec<super::Permit>, super::Faults), String> {
     let bytes = match &source.at {
         PermitAddress::File(path) => {
             let size = tokio::fs::metadata(path).await.map_err(|error| error.to_string())?.len();

@@ -108,7 +108,10 @@ impl PermitFinding {
             Self::Missing { registers, entries, nearest } => {
                 let names = registers.join(", ");
                 let nearest = nearest.as_ref().map_or_else(String::new, |n| {
-                    format!("; permit {} of {} is for this place from {} to {}", n.permit, n.holder, n.from, n.to)
+                    format!(
+                        "; permit {} of {} is for this place from {} to {}",
+                        n.permit, n.holder, n.from, n.to
+                    )
                 });
                 format!("no entry of {names} ({entries} in all) permits it here and now{nearest}")
             }

@@ -123,18 +123,14 @@ fn permit(fields: &Fields, ground: Result<PermitGround, String>, zone: &TimeZone
         return Err("it has no 'id'".to_owned());
     }
     let named = |fault: String| format!("{}: {fault}", shown(id));
-    let moment = |name: &str, end: bool| moment(text(name), end, zone).map_err(|fault| named(format!("'{name}' {fault}")));
+    let moment = |name: &str, end: bool| {
+        moment(text(name), end, zone).map_err(|fault| named(format!("'{name}' {fault}")))
+    };
     let (from, to) = (moment("from", false)?, moment("to", true)?);
     if from >= to {
         return Err(named("it ends before it begins".to_owned()));
     }
-    Ok(Permit {
-        id: kept(id),
-        holder: kept(text("holder")),
-        from,
-        to,
-        ground: ground.map_err(named)?,
-    })
+    Ok(Permit { id: kept(id), holder: kept(text("holder")), from, to, ground: ground.map_err(named)? })
 }
 
 /// A moment, or a day: its first moment in the city's time, or, where it ends something, the first of the next.

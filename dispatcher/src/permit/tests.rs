@@ -28,7 +28,8 @@ fn register(text: &str) -> Register {
 #[test]
 fn an_entry_covers_its_place_from_its_first_to_its_last_day_in_the_time_of_the_city() {
     let register = register(GEOJSON);
-    let covered = |moment: &str| matches!(register.ask(Some(SITE), None, at(moment)), PermitFinding::Covered { .. });
+    let covered =
+        |moment: &str| matches!(register.ask(Some(SITE), None, at(moment)), PermitFinding::Covered { .. });
     // Midnight in Shanghai is 16:00 the day before in UTC.
     assert!(!covered("2025-12-31T15:59:59Z") && covered("2025-12-31T16:00:00Z"));
     assert!(covered("2026-03-31T15:59:59Z") && !covered("2026-03-31T16:00:00Z"));
@@ -38,9 +39,15 @@ fn an_entry_covers_its_place_from_its_first_to_its_last_day_in_the_time_of_the_c
 fn what_is_missing_is_cited_with_the_entry_that_comes_nearest() {
     let register = register(GEOJSON);
     let finding = register.ask(Some(SITE), None, at("2026-06-01T00:00:00Z"));
-    let PermitFinding::Missing { nearest: Some(nearest), entries: 1, .. } = &finding else { panic!("{finding:?}") };
+    let PermitFinding::Missing { nearest: Some(nearest), entries: 1, .. } = &finding else {
+        panic!("{finding:?}")
+    };
     assert_eq!((nearest.permit.as_str(), nearest.holder.as_str()), ("P-1", "Harbour Works"));
-    assert!(finding.words().contains("sites.geojson") && finding.words().contains("P-1"), "{}", finding.words());
+    assert!(
+        finding.words().contains("sites.geojson") && finding.words().contains("P-1"),
+        "{}",
+        finding.words()
+    );
     let elsewhere = register.ask(Some([121.7, 31.2]), None, at("2026-02-01T00:00:00Z"));
     assert!(matches!(elsewhere, PermitFinding::Missing { nearest: None, .. }), "{elsewhere:?}");
 }
@@ -68,8 +75,12 @@ fn a_csv_register_has_areas_and_points_and_quoted_fields() {
     assert!(faults[0].contains("ends before it begins"), "{faults:?}");
     let register = Register { names: vec!["c".into()], unread: vec![], permits };
     let now = at("2026-06-01T00:00:00Z");
-    assert!(matches!(register.ask(None, Some("harbour"), now), PermitFinding::Covered { permit, .. } if permit == "C-1"));
-    assert!(matches!(register.ask(Some([121.505_9, 31.205]), None, now), PermitFinding::Covered { permit, .. } if permit == "C-2"));
+    assert!(
+        matches!(register.ask(None, Some("harbour"), now), PermitFinding::Covered { permit, .. } if permit == "C-1")
+    );
+    assert!(
+        matches!(register.ask(Some([121.505_9, 31.205]), None, now), PermitFinding::Covered { permit, .. } if permit == "C-2")
+    );
     assert!(matches!(register.ask(Some([121.507, 31.205]), None, now), PermitFinding::Missing { .. }));
 }
 

@@ -62,8 +62,11 @@ pub(crate) async fn listen(
 /// Where a broker is, and who asks.
 type Broker = (Url, Option<Credentials>);
 
+/// The same in a form that has an order.
+type BrokerKey = (String, Option<(String, String)>);
+
 fn by_broker(sensors: Vec<Sensor>) -> Vec<(Broker, Vec<Sensor>)> {
-    let mut brokers: BTreeMap<(String, Option<(String, String)>), (Broker, Vec<Sensor>)> = BTreeMap::new();
+    let mut brokers: BTreeMap<BrokerKey, (Broker, Vec<Sensor>)> = BTreeMap::new();
     for sensor in sensors {
         let user = sensor.credentials.as_ref().map(|c| (c.user.clone(), c.password.clone()));
         let broker = (sensor.broker.clone(), sensor.credentials.clone());
@@ -113,7 +116,7 @@ impl Ear {
                 Ok(Event::Incoming(Packet::ConnAck(_))) => {
                     connected = true;
                     tracing::info!(broker = %self.broker.0, sensors = self.sensors.len(), "listening to sensors");
-                    if self.subscribe(&client).is_err() {
+                    if !self.subscribe(&client) {
                         return connected;
                     }
                 }
@@ -152,12 +155,12 @@ impl Ear {
         self.bus.send(DetectionBatch::from_frames(&frames)).await.is_ok()
     }
 
-    fn subscribe(&self, client: &AsyncClient) -> Result<(), rumqttc::v5::ClientError> {
-        for sensors in self.sensors.chunks(TOPICS_AT_ONCE) {
+    /// `false` when the connection takes no more.
+    fn subscribe(&self, client: &AsyncClient) -> bool {
+        self.sensors.chunks(TOPICS_AT_ONCE).all(|sensors| {
             let topics = sensors.iter().map(|sensor| Filter::new(sensor.topic.clone(), QoS::AtLeastOnce));
-            client.try_subscribe_many(topics)?;
-        }
-        Ok(())
+            client.try_subscribe_many(topics).is_ok()
+        })
     }
 
     fn options(&self) -> Option<MqttOptions> {

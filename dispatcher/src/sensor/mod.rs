@@ -19,8 +19,8 @@ use citybrain_ingest_config::resolved::{
     Camera, DecodeMode, EvidencePolicy, Sensor, Stream, Transport, View,
 };
 use citybrain_types::{
-    BoundingBox, Detection, EventKind, FrameDetections, FrameOutcome, Label, ModelId, NotSeen, Score, StageTimes,
-    Timestamp,
+    BoundingBox, Detection, EventKind, FrameDetections, FrameOutcome, Label, ModelId, NotSeen, Score,
+    StageTimes, Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

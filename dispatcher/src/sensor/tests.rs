@@ -32,7 +32,8 @@ fn sensor(format: SensorFormat, pointer: &str) -> Sensor {
 #[test]
 fn readings_are_numbers_words_and_values_deep_in_json() {
     let plain = sensor(SensorFormat::Json, "");
-    for (message, expected) in [("3.5", 3.5), ("true", 1.0), ("ON", 1.0), (" off\n", 0.0), ("\"alarm\"", 1.0)] {
+    for (message, expected) in [("3.5", 3.5), ("true", 1.0), ("ON", 1.0), (" off\n", 0.0), ("\"alarm\"", 1.0)]
+    {
         assert_eq!(value(&plain, message.as_bytes()), Ok(expected), "{message}");
     }
     let deep = sensor(SensorFormat::Json, "/data/0/mm");
@@ -70,7 +71,9 @@ fn a_metric_is_found_by_its_name_in_a_sparkplug_payload_of_any_of_its_types() {
     double.extend(2.5_f64.to_le_bytes());
     let mut float = vec![0x65];
     float.extend(1.5_f32.to_le_bytes());
-    for (field, expected) in [(&double[..], 2.5), (&float[..], 1.5), (&[0x50, 7][..], 7.0), (&[0x70, 1][..], 1.0)] {
+    for (field, expected) in
+        [(&double[..], 2.5), (&float[..], 1.5), (&[0x50, 7][..], 7.0), (&[0x70, 1][..], 1.0)]
+    {
         assert_eq!(value(&level, &payload(&[("other", &[0x50, 1]), ("level", field)])), Ok(expected));
     }
     // −3 as 32 bits, and as 64.
@@ -108,8 +111,10 @@ fn a_smoke_detector_beside_a_camera_confirms_what_it_sees() {
     let mut evidence = Evidence::new(Arc::clone(&city), []);
     let mut incidents = Incidents::new(&city, []);
     let at = |secs| START.plus(Duration::from_secs(secs));
-    let frames = [burning("gate-1", 0), burning("gate-1", 1), look(&sensor, 1.0, at(2)), look(&sensor, 1.0, at(3))];
-    let changes: Vec<_> = frames.iter().flat_map(|frame| incidents.take(&evidence.judge(frame).look)).collect();
+    let frames =
+        [burning("gate-1", 0), burning("gate-1", 1), look(&sensor, 1.0, at(2)), look(&sensor, 1.0, at(3))];
+    let changes: Vec<_> =
+        frames.iter().flat_map(|frame| incidents.take(&evidence.judge(frame).look)).collect();
     let opened = changes.iter().filter(|change| matches!(change, IncidentChange::Opened { .. })).count();
     let confirmed = changes.iter().find_map(|change| match change {
         IncidentChange::Confirmed { incident, .. } => Some(incident.members.len()),

@@ -13,7 +13,13 @@ use std::time::Duration;
 fn two_steps(folder: &Path, desk: &Receiver) -> City {
     let mut city = city(folder);
     city.kinds.get_mut(&fire()).unwrap().incident.confirm_within = Some(Duration::from_secs(30));
-    send_to(&mut city, "desk", webhook(&desk.url()), Duration::from_secs(10), &[Duration::from_millis(100); 20]);
+    send_to(
+        &mut city,
+        "desk",
+        webhook(&desk.url()),
+        Duration::from_secs(10),
+        &[Duration::from_millis(100); 20],
+    );
     city
 }
 

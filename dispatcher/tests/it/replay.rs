@@ -117,5 +117,4 @@ async fn a_city_that_was_stopped_twice_and_given_frames_again_leaves_the_log_of_
     let whole = folder.path().join("whole.arrows");
     write(&whole, std::slice::from_ref(&story));
     assert_eq!(replayed(&folder.path().join(LOG_FOLDER)).0, replayed(&whole).0);
-
 }

@@ -7,8 +7,8 @@ use citybrain_dispatcher::incident::{
 };
 use citybrain_ingest_config::City;
 use citybrain_types::{
-    Asked, BoundingBox, Detection, EventKind, FrameDetections, FrameOutcome, IncidentId, Label, ModelId, NotSeen,
-    Score, StageTimes, Timestamp,
+    Asked, BoundingBox, Detection, EventKind, FrameDetections, FrameOutcome, IncidentId, Label, ModelId,
+    NotSeen, Score, StageTimes, Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -82,7 +82,11 @@ fn frames(dice: &mut Dice) -> Vec<FrameDetections> {
                 sequence: 10 + 2 * n,
                 captured_at,
                 model: ModelId::new("model-1").unwrap(),
-                outcome: if is_dark { FrameOutcome::NotSeen(NotSeen::Stalled) } else { FrameOutcome::Analysed },
+                outcome: if is_dark {
+                    FrameOutcome::NotSeen(NotSeen::Stalled)
+                } else {
+                    FrameOutcome::Analysed
+                },
                 asked: None,
                 looked_for: kinds.to_vec(),
                 detections: if is_dark { vec![] } else { boxes(dice, &kinds) },
@@ -94,7 +98,13 @@ fn frames(dice: &mut Dice) -> Vec<FrameDetections> {
                 let asked = Some(Asked { by: frame.sequence, region: BoundingBox::WHOLE });
                 let detections = boxes(dice, &kinds[..1]);
                 let looked_for = vec![fire()];
-                frames.push(FrameDetections { sequence: frame.sequence - 1, asked, looked_for, detections, ..frame.clone() });
+                frames.push(FrameDetections {
+                    sequence: frame.sequence - 1,
+                    asked,
+                    looked_for,
+                    detections,
+                    ..frame.clone()
+                });
             }
             frames.push(frame);
         }
@@ -120,11 +130,13 @@ impl Watch {
                 if matches!(incident.standing, Standing::Alarm(_)) {
                     self.undecided.insert(incident.id.clone(), incident.opened_at);
                 } else {
-                    *self.cases.entry(incident.camera.to_string()).or_default() += usize::from(incident.kind.as_str() == "littering");
+                    *self.cases.entry(incident.camera.to_string()).or_default() +=
+                        usize::from(incident.kind.as_str() == "littering");
                 }
                 self.open.insert(incident.id.clone(), incident.clone());
             }
-            IncidentChange::Confirmed { incident, at, .. } | IncidentChange::Withdrawn { incident, at, .. } => {
+            IncidentChange::Confirmed { incident, at, .. }
+            | IncidentChange::Withdrawn { incident, at, .. } => {
                 let opened = self.undecided.remove(&incident.id);
                 let opened = opened.unwrap_or_else(|| panic!("seed {seed}: decided twice: {incident:?}"));
                 let longest = WITHIN + Duration::from_secs(3);
@@ -133,7 +145,9 @@ impl Watch {
             }
             IncidentChange::Seen(incident) => {
                 assert!(self.open.contains_key(&incident.id), "seed {seed}: goes on without having begun");
-                assert!(incident.reasons.len() <= MAX_REASONS && incident.last_seen_at >= incident.first_seen_at);
+                assert!(
+                    incident.reasons.len() <= MAX_REASONS && incident.last_seen_at >= incident.first_seen_at
+                );
             }
             IncidentChange::Over { incident, .. } => {
                 assert!(self.open.remove(&incident.id).is_some(), "seed {seed}: over twice: {incident:?}");
@@ -164,10 +178,16 @@ fn ten_thousand_streets_keep_what_a_city_relies_on() {
         for camera in CAMERAS {
             let of_camera = watch.open.values().filter(|i| i.camera.as_str() == camera && i.kind == fire());
             assert!(of_camera.count() <= MAX_OPEN_INCIDENTS, "seed {seed}");
-            assert!(watch.cases.get(camera).is_none_or(|n| *n <= 3), "seed {seed}: over the budget of {camera}");
+            assert!(
+                watch.cases.get(camera).is_none_or(|n| *n <= 3),
+                "seed {seed}: over the budget of {camera}"
+            );
         }
         let end = START.plus(Duration::from_secs(2 * LOOKS)).minus(WITHIN + Duration::from_secs(4));
-        assert!(watch.undecided.values().all(|opened| *opened >= end), "seed {seed}: an alarm was left undecided");
+        assert!(
+            watch.undecided.values().all(|opened| *opened >= end),
+            "seed {seed}: an alarm was left undecided"
+        );
         all_opened += watch.ever.len();
     }
     assert!(all_opened > 10_000, "only {all_opened} incidents: the runs show nothing");

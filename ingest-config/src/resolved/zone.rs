@@ -71,7 +71,12 @@ mod tests {
         // Friday 22:00 to 06:00.
         let night = Hours { days: 1 << 4, from: 22 * 60, to: 6 * 60 };
         assert!(night.hold(4, 22 * 60) && night.hold(5, 0) && night.hold(5, 6 * 60 - 1));
-        assert!(!night.hold(5, 6 * 60) && !night.hold(4, 21 * 60 + 59) && !night.hold(4, 60) && !night.hold(5, 23 * 60));
+        assert!(
+            !night.hold(5, 6 * 60)
+                && !night.hold(4, 21 * 60 + 59)
+                && !night.hold(4, 60)
+                && !night.hold(5, 23 * 60)
+        );
         let all = Hours { days: 0x7f, from: 0, to: 0 };
         assert!((0..7).all(|day| all.hold(day, 0) && all.hold(day, DAY - 1)));
         // Sunday night is before Monday morning.

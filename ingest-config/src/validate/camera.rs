@@ -117,7 +117,11 @@ fn stream(row: &Row<'_, RawCamera>, context: &mut Context<'_>) -> Option<Stream>
     })
 }
 
-pub(super) fn check_position([longitude, latitude]: [f64; 2], place: &Place<'_>, context: &mut Context<'_>) -> bool {
+pub(super) fn check_position(
+    [longitude, latitude]: [f64; 2],
+    place: &Place<'_>,
+    context: &mut Context<'_>,
+) -> bool {
     let fits = |longitude: f64, latitude: f64| longitude.abs() <= 180.0 && latitude.abs() <= 90.0;
     if fits(longitude, latitude) {
         return true;

@@ -37,7 +37,11 @@ fn sensor<'d>(
         CameraId::new(id).map_err(|e| place.report(&mut context.problems, "id", id_fault(&e))).ok()
     });
     if id.as_ref().is_some_and(|id| cameras.contains_key(id)) {
-        place.report(&mut context.problems, "id", "is the id of a camera: readings and looks would be mixed up");
+        place.report(
+            &mut context.problems,
+            "id",
+            "is the id of a camera: readings and looks would be mixed up",
+        );
     }
     let broker = raw.broker.as_deref().and_then(|url| taken(broker_address(url), place, "broker", context));
     let keys = SecretKeys {
@@ -48,9 +52,12 @@ fn sensor<'d>(
     };
     let in_address = broker.as_ref().and_then(|address| address.credentials.clone());
     let credentials = credentials(raw.user.as_deref(), &keys, in_address, place, context);
-    let kind = raw.kind.as_deref().filter(|kind| kinds.refer(place, "kind", (0, kind), &mut context.problems));
+    let kind =
+        raw.kind.as_deref().filter(|kind| kinds.refer(place, "kind", (0, kind), &mut context.problems));
     let topic = raw.topic.as_deref();
-    if let Some(bad) = topic.and_then(|topic| topic.chars().find(|c| matches!(c, '+' | '#') || c.is_control())) {
+    if let Some(bad) =
+        topic.and_then(|topic| topic.chars().find(|c| matches!(c, '+' | '#') || c.is_control()))
+    {
         let message = format!("holds '{}': each sensor has a topic of its own", bad.escape_debug());
         place.report(&mut context.problems, "topic", message);
     }

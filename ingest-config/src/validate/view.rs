@@ -46,7 +46,10 @@ fn ground(points: &[[f64; 4]]) -> Result<Ground, String> {
         if ![x, y].iter().all(|edge| (0.0..=1.0).contains(*edge)) {
             return Err(format!("is wrong: point {} lies outside the picture", i + 1));
         }
-        if longitude.abs() > 180.0 || latitude.abs() > 90.0 || !(longitude.is_finite() && latitude.is_finite()) {
+        if longitude.abs() > 180.0
+            || latitude.abs() > 90.0
+            || !(longitude.is_finite() && latitude.is_finite())
+        {
             return Err(format!("is wrong: point {} is no place on earth; longitude comes first", i + 1));
         }
     }

@@ -29,7 +29,9 @@ fn zone<'d>(
     let place = camera.row_of("zones", index);
     let codes = raw.kinds.as_deref().unwrap_or_default();
     let kinds: BTreeSet<EventKind> =
-        references(kind_names, &place, "kinds", codes, &mut context.problems, |name| Some(EventKind::new(name)));
+        references(kind_names, &place, "kinds", codes, &mut context.problems, |name| {
+            Some(EventKind::new(name))
+        });
     let mut hit_scores = BTreeMap::new();
     let scores = place.inner("hit_scores");
     for (code, score) in &raw.hit_scores {
@@ -73,7 +75,8 @@ fn hours(raw: &RawZone, place: &Place<'_>, context: &mut Context<'_>) -> Option<
     if raw.days.is_none() && raw.from.is_none() && raw.to.is_none() {
         return None;
     }
-    let days = raw.days.as_ref().map_or(0x7f, |days| days.iter().fold(0, |days, day| days | 1 << (*day as u8)));
+    let days =
+        raw.days.as_ref().map_or(0x7f, |days| days.iter().fold(0, |days, day| days | 1 << (*day as u8)));
     Some(Hours { days, from: from.unwrap_or(0), to: to.unwrap_or(0) })
 }
 

@@ -364,13 +364,8 @@ fn a_closed_agenda_takes_no_more_pictures() {
 }
 
 fn with_cascade(camera: &str, generation: u64) -> Arc<CameraPlan> {
-    let second = CascadeLook {
-        look: look(1, "fire", 1.0),
-        after: 0,
-        score: None,
-        crop: None,
-        waits_for_alarm: false,
-    };
+    let second =
+        CascadeLook { look: look(1, "fire", 1.0), after: 0, score: None, crop: None, waits_for_alarm: false };
     let (looks, cascades) = (vec![look(0, "fire", 0.5)], vec![second]);
     Arc::new(CameraPlan { camera: id(camera), generation, looks, cascades, ignore: vec![] })
 }

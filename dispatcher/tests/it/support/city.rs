@@ -2,8 +2,8 @@
 
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{
-    Camera, Channel, DecodeMode, Department, Destination, DispatchLimits, EvidencePolicy, IncidentPolicy, Kind,
-    PipelineLimits, Route, Secret, Site, Stream, Transport,
+    Camera, Channel, DecodeMode, Department, Destination, DispatchLimits, EvidencePolicy, IncidentPolicy,
+    Kind, PipelineLimits, Route, Secret, Site, Stream, Transport,
 };
 use citybrain_types::{
     Asked, BoundingBox, CameraId, DepartmentId, DestinationId, Detection, EventKind, FrameDetections,
