@@ -16,7 +16,7 @@ pub const START: Timestamp = Timestamp::from_millis(1_780_000_000_000);
 /// Time between two looks of one camera, in milliseconds.
 const LOOK_MS: u64 = 4_000;
 /// How long the story is, in looks.
-const LOOKS: u64 = 24 * 3_600_000 / LOOK_MS;
+const LOOKS: u64 = 36 * 3_600_000 / LOOK_MS;
 const CAMERAS: usize = 40;
 const LENGTH_M: f64 = 1_000.0;
 /// The street's middle, and metres in a degree there.
@@ -233,12 +233,12 @@ impl Script {
         }
         // In front of each camera for its own tenth of every half hour.
         let hidden = (look / 45 + (eye.at[0] as u64) / 7).is_multiple_of(10);
-        let found = self.dice.share() < 0.9 - 0.4 * ahead / FAR_M;
+        let found = self.dice.share() < 0.95 - 0.3 * ahead / FAR_M;
         if hidden || !found {
             return None;
         }
         let hit = self.kinds.iter().find(|(kind, _)| *kind == happening.kind).map_or(0.5, |(_, hit)| *hit);
-        let score = self.dice.between(hit - 0.06, (hit + 0.3).min(0.99));
+        let score = self.dice.between(hit - 0.06, 0.98);
         let x = 0.5 + aside / (2.0 * half) + self.dice.about_zero() * FOOT_NOISE;
         let y = height(ahead) + self.dice.about_zero() * FOOT_NOISE;
         let width = happening.size / (2.0 * half);
@@ -281,8 +281,9 @@ pub fn on_street([longitude, latitude]: [f64; 2]) -> [f64; 2] {
 }
 
 fn fits(new: &Happening, apart: f64, happenings: &[Happening]) -> bool {
-    // Gone for so long that what comes next is another: two hours.
-    let gap = 7_200_000 / LOOK_MS;
+    // Gone for so long that what comes next is another: longer than any kind's quiet time, and no longer than a fire's
+    // by far, of which a street has no two in an hour.
+    let gap = if new.kind.as_str() == EventKind::FIRE { 30 } else { 80 } * 60_000 / LOOK_MS;
     (60.0..LENGTH_M - 60.0).contains(&new.at[0])
         && happenings.iter().all(|h| {
             h.kind != new.kind

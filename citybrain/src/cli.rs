@@ -67,7 +67,8 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
     /// The log: a file, or a folder of them such as `detections` below the data folder.
-    pub log: PathBuf,
+    #[arg(value_name = "LOG")]
+    pub recorded: PathBuf,
 
     /// Configuration file.
     #[arg(long, short, env = "CITYBRAIN_CONFIG")]
@@ -304,4 +305,18 @@ pub struct DocsArgs {
     /// Write nothing; fail when a page is stale.
     #[arg(long)]
     pub check: bool,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_to_replay_is_no_list_of_levels_to_log() {
+        let line = ["citybrain", "--log", "debug", "replay", "data/detections", "--config", "city.toml"];
+        let cli = Cli::try_parse_from(line).unwrap();
+        let Command::Replay(args) = cli.command else { panic!("{:?}", cli.command) };
+        assert_eq!((cli.log.as_str(), args.recorded), ("debug", PathBuf::from("data/detections")));
+    }
 }

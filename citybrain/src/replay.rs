@@ -17,7 +17,7 @@ pub fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let torn = |path: &std::path::Path| {
         tracing::warn!(path = %path.display(), "the log ends in the middle of a batch; what is whole was read");
     };
-    citybrain_dispatcher::log::read(&args.log, |batch| replay.take(&batch), torn)?;
+    citybrain_dispatcher::log::read(&args.recorded, |batch| replay.take(&batch), torn)?;
     for (reason, frames) in replay.refused() {
         tracing::info!(reason, frames, "frames of the log were refused");
     }

@@ -207,7 +207,11 @@ pub(crate) struct IntakeStage {
 }
 
 /// Takes batches until the bus is gone or closed and empty, then lets go of the next stage.
-pub(crate) async fn run(mut stage: IntakeStage, mut bus: mpsc::Receiver<DetectionBatch>) {
+pub(crate) async fn run(
+    mut stage: IntakeStage,
+    mut bus: mpsc::Receiver<DetectionBatch>,
+    mut readings: mpsc::Receiver<DetectionBatch>,
+) {
     stage.attached.store(true, Ordering::Release);
     let close = stage.close.clone();
     loop {
@@ -218,6 +222,8 @@ pub(crate) async fn run(mut stage: IntakeStage, mut bus: mpsc::Receiver<Detectio
                 continue;
             }
             batch = bus.recv() => batch,
+            // Readings of sensors; that nobody listens to any is no reason to end.
+            Some(batch) = readings.recv() => Some(batch),
         };
         let Some(batch) = batch else { break };
         if !stage.take(&batch).await {

@@ -27,6 +27,7 @@ pub mod metrics;
 pub mod outbox;
 pub mod permit;
 pub mod replay;
+pub mod sensor;
 pub mod services;
 pub mod store;
 #[cfg(test)]
@@ -122,6 +123,7 @@ pub struct Dispatcher {
     timers: JoinHandle<()>,
     stop_housekeeping: CancellationToken,
     permits: JoinHandle<()>,
+    sensors: JoinHandle<()>,
 }
 
 /// What the stages share.
@@ -146,6 +148,7 @@ struct Memory {
 /// [`StartError`] when the data folder cannot be made or the store cannot be opened or read.
 pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError> {
     let DispatcherParts { city, bus, cameras, focus, clock, registry } = parts;
+    let city = sensor::with_sensors(city);
     // Refused when the program has chosen a provider already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let data_dir = &city.site.data_dir;
@@ -204,8 +207,17 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         shared.metrics.clone(),
         stop_housekeeping.clone(),
     ));
+    let (heard, readings) = mpsc::channel(STAGE_QUEUE);
+    let sensors = tokio::spawn(sensor::listen(
+        shared.city.clone(),
+        heard,
+        Arc::clone(&shared.clock),
+        shared.metrics.clone(),
+        stop_housekeeping.clone(),
+    ));
     let line = Line {
         bus,
+        readings,
         focus,
         mailroom,
         bus_attached,
@@ -227,12 +239,14 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         abandon_commits,
         stop_housekeeping,
         permits,
+        sensors,
     })
 }
 
 /// The ends of the line of stages.
 struct Line<'a> {
     bus: mpsc::Receiver<DetectionBatch>,
+    readings: mpsc::Receiver<DetectionBatch>,
     focus: mpsc::Sender<FocusRequest>,
     mailroom: delivery::Mailroom,
     bus_attached: Arc<AtomicBool>,
@@ -308,6 +322,7 @@ impl Line<'_> {
                 close: self.close_bus.clone(),
             },
             self.bus,
+            self.readings,
         ));
         [intake, evidence, incident, case].into_iter().chain(log).collect()
     }
@@ -323,6 +338,7 @@ impl Dispatcher {
     /// Goes on under another configuration, from the next batch on; destinations that did not change are not
     /// disturbed.
     pub fn reload(&self, city: Arc<City>) {
+        let city = sensor::with_sensors(city);
         self.deliveries.reload(&city);
         self.city.send_replace(city);
     }
@@ -330,7 +346,7 @@ impl Dispatcher {
     /// Takes what the bus still holds, commits it, and lets deliveries under way finish within five seconds. What
     /// is pending stays in the outbox and goes out after the next start.
     pub async fn shutdown(self) {
-        let Self { stages, deliveries, housekeeping, permits, timers, store, .. } = self;
+        let Self { stages, deliveries, housekeeping, permits, sensors, timers, store, .. } = self;
         let mut all = std::pin::pin!(futures::future::join_all(stages));
         // The sender of the bus is usually gone by now; one that is forgotten must not hold the program up.
         if tokio::time::timeout(BUS_PATIENCE, &mut all).await.is_err() {
@@ -343,8 +359,10 @@ impl Dispatcher {
             }
         }
         self.stop_housekeeping.cancel();
-        if permits.await.is_err() {
-            tracing::warn!("the reader of the permit register died before the shutdown");
+        if permits.await.is_err() || sensors.await.is_err() {
+            tracing::warn!(
+                "the reader of the permit register or the listener to sensors died before the shutdown"
+            );
         }
         if timers.await.is_err() {
             tracing::warn!("the task that keeps the clocks of cases died before the shutdown");

@@ -3,6 +3,7 @@
 use crate::evidence::Ignored;
 use crate::incident::Held;
 use crate::intake::Refused;
+use crate::sensor::BadReading;
 use crate::store::StoreError;
 use citybrain_types::{Case, DestinationId, EventKind};
 use prometheus_client::metrics::counter::Counter;
@@ -54,6 +55,7 @@ pub struct Metrics {
     refused: Family<Labels<1>, Counter>,
     ignored: Family<Labels<1>, Counter>,
     log_lost: Counter,
+    bad_readings: Family<Labels<1>, Counter>,
     held: Family<Labels<2>, Counter>,
     permits: Family<Labels<2>, Gauge>,
     focus: Family<Labels<1>, Counter>,
@@ -91,6 +93,7 @@ impl Metrics {
             refused: Family::default(),
             ignored: Family::default(),
             log_lost: Counter::default(),
+            bad_readings: Family::default(),
             held: Family::default(),
             permits: Family::default(),
             focus: Family::default(),
@@ -152,6 +155,11 @@ impl Metrics {
             "citybrain_detection_log_lost",
             "Batches of detections that could not be logged",
             self.log_lost.clone(),
+        );
+        registry.register(
+            "citybrain_sensor_messages_refused",
+            "Messages of sensors that are no reading, by reason",
+            self.bad_readings.clone(),
         );
         registry.register(
             "citybrain_focus_requests",
@@ -226,6 +234,10 @@ impl Metrics {
 
     pub(crate) fn log_lost(&self) {
         self.log_lost.inc();
+    }
+
+    pub(crate) fn bad_reading(&self, reason: BadReading) {
+        self.bad_readings.get_or_create(&[("reason", reason.name().to_owned())]).inc();
     }
 
     pub(crate) fn focus_asked(&self, taken: bool) {

@@ -9,9 +9,10 @@ use crate::shape::{Field, Shape, TableShape, file_shape};
 use crate::suggestion::UNITS;
 
 /// Sections in the order a person meets them; a test holds this list to the schema.
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 16] = [
     "site",
     "cameras",
+    "sensors",
     "kinds",
     "models",
     "departments",
@@ -21,6 +22,8 @@ const SECTIONS: [&str; 13] = [
     "rotas",
     "cases",
     "sinks",
+    "silences",
+    "permits",
     "pipeline",
     "dispatch",
 ];
@@ -30,7 +33,7 @@ const HEAD: &str = "\
 
 Every key of `citybrain.toml`, generated from the source; `docs/guide/configuration.md` is the guide.
 
-- Units stand in key names: `_secs`, `_ms`, `_minutes`, `_bytes`, `_px`. Numbers in `_secs` and `_minutes` may have a fraction.
+- Units stand in key names: `_secs`, `_ms`, `_minutes`, `_hours`, `_bytes`, `_px`, `_m`, `_deg`. Numbers in `_secs`, `_minutes` and `_hours` may have a fraction.
 - Unknown keys are refused. All mistakes are reported at once, with line and column; `citybrain check FILE` reports them without running anything.
 - Relative paths start from the folder of the file they stand in.
 - A secret stands in the file, in an environment variable (`…_env`) or in a file of its own (`…_file`).

@@ -187,6 +187,11 @@ mod tests {
             "red_card_points",
             "escalation_points",
             "recheck_looks",
+            "min_size",
+            "alarm_at",
+            "score",
+            "storm_cases",
+            "cases_per_camera_and_day",
         ];
         each_field(file_shape(), "", &mut |path, field| {
             let bounded = match &field.shape {

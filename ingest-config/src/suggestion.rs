@@ -8,10 +8,12 @@ pub(crate) const UNITS: &[(&str, &str)] = &[
     ("_secs", "seconds"),
     ("_ms", "milliseconds"),
     ("_minutes", "minutes"),
+    ("_hours", "hours"),
     ("_bytes", "bytes"),
     ("_px", "pixels"),
-    ("_hours", "hours"),
     ("_metres", "metres"),
+    ("_deg", "degrees"),
+    ("_m", "metres"),
 ];
 
 /// Other words for a key, as other systems have them.

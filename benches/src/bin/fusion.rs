@@ -152,11 +152,35 @@ fn judge(script: &Script, incidents: &BTreeMap<IncidentId, Incident>, tally: &mu
             *cases.entry(*happening).or_default() += 1;
         }
     }
+    if std::env::var_os("CITYBRAIN_BENCH_DETAIL").is_some() {
+        detail(script, incidents, &items);
+    }
     let touched: BTreeSet<usize> = items.iter().map(|(_, happening)| *happening).collect();
     tally.happenings += script.happenings.len();
     tally.duplicates += cases.values().map(|count| count - 1).sum::<usize>();
     tally.merged += touched.iter().filter(|happening| !cases.contains_key(happening)).count();
     tally.missed += (0..script.happenings.len()).filter(|n| !touched.contains(n)).count();
+}
+
+/// What went wrong, for whoever looks into it.
+#[allow(clippy::print_stdout, reason = "it was asked for")]
+fn detail(script: &Script, incidents: &BTreeMap<IncidentId, Incident>, items: &[(&IncidentId, usize)]) {
+    for (n, happening) in script.happenings.iter().enumerate() {
+        let cases: BTreeSet<&IncidentId> =
+            items.iter().filter(|item| item.1 == n).map(|item| item.0).collect();
+        if cases.len() != 1 {
+            println!("{n} {happening:?}");
+            for id in cases {
+                let incident = &incidents[id];
+                let (from, to) = (script.look_at(incident.opened_at), script.look_at(incident.last_seen_at));
+                println!(
+                    "    {id} looks {from} to {to}, {:?} {:?}",
+                    incident.standing,
+                    incident.members.keys()
+                );
+            }
+        }
+    }
 }
 
 /// Frame reports a second that one core takes through evidence and incidents.

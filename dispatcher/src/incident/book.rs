@@ -18,6 +18,9 @@ pub(super) struct Entry {
     /// The places that are it, by the camera and the name of its track.
     pub(super) tracks: BTreeSet<(CameraId, u32)>,
     pub(super) written_at: Timestamp,
+    /// When a camera that has part in it last looked for it, and since when such looks have come without a gap: while
+    /// nobody could look, nothing gets quiet.
+    pub(super) looked: Option<(Timestamp, Timestamp)>,
     /// Of something rejected: what the model that is asked has said for it since, and how often.
     pub(super) again: (MicroNats, u32),
 }
@@ -26,7 +29,15 @@ impl Entry {
     pub(super) fn new(incident: Incident, origin: Option<Located>) -> Self {
         let written_at = incident.last_seen_at;
         let points = origin.map(|at| (incident.camera.clone(), at)).into_iter().collect();
-        Self { incident, origin, points, tracks: BTreeSet::new(), written_at, again: (MicroNats::ZERO, 0) }
+        Self {
+            incident,
+            origin,
+            points,
+            tracks: BTreeSet::new(),
+            written_at,
+            looked: None,
+            again: (MicroNats::ZERO, 0),
+        }
     }
 }
 

@@ -93,6 +93,15 @@ fn what_goes_out_after_the_alarm_is_withdrawn() {
 }
 
 #[test]
+fn what_was_withdrawn_without_a_second_voice_is_an_alarm_when_it_comes_again() {
+    let burns = |n: u64| !(3..60).contains(&n);
+    let frames = (0..80).map(|n| if burns(n) { burning("gate-1", n) } else { look("gate-1", n) });
+    let changes = Street::new(two_steps()).see(frames);
+    let said: Vec<_> = names(&changes).iter().map(|(name, _)| *name).collect();
+    assert_eq!(said, ["opened", "withdrawn", "opened", "confirmed"]);
+}
+
+#[test]
 fn an_alarm_whose_camera_goes_dark_stands_and_is_decided_in_time_by_the_looks_of_others() {
     let frames = (0..2).map(|n| burning("gate-1", n)).chain((2..20).map(|n| look("gate-2", n)));
     let changes = Street::new(two_steps()).see(frames);

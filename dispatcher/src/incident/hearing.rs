@@ -1,8 +1,9 @@
 //! The second step of an alarm: what speaks for it and against it after it was given, until it is decided.
 //!
 //! The model that is asked has the word: as long as it has not spoken the one that raised the alarm counts, by half,
-//! since it has proved already that it finds something there; afterwards it counts only where it finds nothing any
-//! more. Every witness that hangs elsewhere adds as much as one certain look. The alarm is confirmed as soon as enough
+//! since it has proved already that it finds something there, and a look in which it finds nothing counts no more than
+//! one in which it finds something: flames flicker. Once the other has spoken it counts only where it finds less and
+//! less. Every witness that hangs elsewhere adds as much as one certain look. The alarm is confirmed as soon as enough
 //! speaks for it, withdrawn when enough speaks against it and half of the time has gone by (a second model sees small
 //! flames later than the first), and at the end of the time by which side is heavier. When nobody has said anything, it
 //! stands: a camera that a fire has blinded is no reason to send the engines home.
@@ -16,6 +17,8 @@ use std::time::Duration;
 const DECISIVE: MicroNats = MicroNats::from_micros(4_000_000);
 /// No side gets heavier than this, so that what was heard first can be outweighed in a few looks.
 const HEAVIEST: MicroNats = MicroNats::from_micros(8_000_000);
+/// What one look of the model that raised the alarm says at least, either way: twice as likely, or half.
+const ONE_LOOK: MicroNats = MicroNats::from_micros(693_147);
 /// Looks that must have spoken for it.
 const YES_NEEDED: u32 = 2;
 /// The looks of a camera may be this many look intervals late, and the word of the decision must still be in time.
@@ -76,7 +79,11 @@ impl Hearing {
         if self.lately.0 != second {
             self.lately = (second, MicroNats::ZERO, MicroNats::ZERO);
         }
-        let first = capped(word.first.halved(), &mut self.lately.1);
+        let first = match word.first > MicroNats::ZERO {
+            true => word.first.halved().max(ONE_LOOK),
+            false => MicroNats::ZERO.minus(ONE_LOOK),
+        };
+        let first = capped(first, &mut self.lately.1);
         self.first = self.first.plus(first).within(HEAVIEST);
         if let Some(said) = word.second {
             let said = capped(said, &mut self.lately.2);

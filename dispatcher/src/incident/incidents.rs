@@ -164,17 +164,28 @@ impl Incidents {
     }
 
     fn end_one(&mut self, look: &Look, id: &IncidentId, changes: &mut Vec<IncidentChange>) {
+        let Some(kind) = self.book.get(id).map(|entry| entry.incident.kind.clone()) else { return };
+        let quiet_after = self.quiet_after(&kind);
+        let interval = self.city.kinds.get(&kind).map_or(Duration::ZERO, |row| row.look_interval);
+        let gap = (quiet_after / 4).max(interval * 3);
         let Some(entry) = self.book.get_mut(id) else { return };
+        let watched_since = match entry.looked {
+            Some((last, since)) if look.captured_at.since(last) <= gap => since.min(look.captured_at),
+            _ => look.captured_at,
+        };
+        let last = entry.looked.map_or(look.captured_at, |(last, _)| last.max(look.captured_at));
+        entry.looked = Some((last, watched_since));
         let incident = &mut entry.incident;
         // A clock that was set back becomes the new base.
         if incident.last_seen_at > look.captured_at.plus(CLOCKS_DIFFER) {
             incident.last_seen_at = look.captured_at;
         }
         let unseen = look.captured_at.since(incident.last_seen_at);
-        let (kind, standing) = (incident.kind.clone(), incident.standing.clone());
+        let quiet = look.captured_at.since(incident.last_seen_at.max(watched_since));
+        let standing = incident.standing.clone();
         match standing {
-            Standing::Open | Standing::Confirmed { .. } if unseen >= self.quiet_after(&kind) => {
-                self.end(look, id, changes);
+            Standing::Open | Standing::Confirmed { .. } if quiet >= quiet_after => {
+                self.end(look, id, changes)
             }
             Standing::Open | Standing::Confirmed { .. } | Standing::Alarm(_) => {}
             Standing::Rejected { .. } if unseen >= self.policy(&kind).rejected_for => {
@@ -617,7 +628,12 @@ impl Incidents {
                 changes.push(IncidentChange::Confirmed { incident, captured_at, at });
             }
             Verdict::Withdrawn => {
-                entry.incident.standing = Standing::Rejected { at };
+                // Without a second voice it was only not found often enough: when evidence goes and comes again, that is
+                // another alarm.
+                entry.incident.standing = match hearing.second() {
+                    Some(_) => Standing::Rejected { at },
+                    None => Standing::Over { at },
+                };
                 let incident = entry.incident.clone();
                 let (camera, kind) = (incident.camera.clone(), incident.kind.clone());
                 changes.push(IncidentChange::Withdrawn { incident: incident.clone(), captured_at, at });

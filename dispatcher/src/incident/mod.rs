@@ -20,6 +20,8 @@ mod storm;
 #[cfg(test)]
 mod fire_tests;
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
 mod storm_tests;
 #[cfg(test)]
 mod tests;
@@ -106,7 +108,7 @@ pub enum Standing {
         /// When that was known.
         at: Timestamp,
     },
-    /// It is no case: the alarm was withdrawn, or a person said so. What is seen at its place opens nothing.
+    /// It is no case: the model that was asked denied the alarm, or a person said so. What is seen at its place opens nothing.
     Rejected {
         /// When that was known.
         at: Timestamp,

@@ -81,6 +81,27 @@ fn a_camera_that_could_not_see_ends_nothing() {
 }
 
 #[test]
+fn a_camera_that_comes_back_from_a_long_outage_finds_what_it_saw_before() {
+    let mut street = street();
+    let id = street.opened((0..3).map(|n| burning("gate-1", n))).remove(0).id;
+    // An hour in the dark, longer than the quiet time by far; then a few looks before it is found again.
+    street.see((3..1_800).map(|n| dark("gate-1", n)));
+    let changes = street.see((1_800..1_806).map(|n| look("gate-1", n)));
+    assert!(
+        !changes
+            .iter()
+            .any(|change| matches!(change, IncidentChange::Over { incident, .. } if incident.id == id))
+    );
+    let fires: Vec<_> = street.opened((1_806..1_812).map(|n| burning("gate-1", n)));
+    assert!(fires.is_empty(), "{fires:?}");
+    let over = street.see((1_812..1_880).map(|n| look("gate-1", n)));
+    assert!(
+        over.iter()
+            .any(|change| matches!(change, IncidentChange::Over { incident, .. } if incident.id == id))
+    );
+}
+
+#[test]
 fn what_is_not_seen_for_long_enough_is_over_and_then_comes_again_under_another_id() {
     let mut street = street();
     let first = street.opened((0..3).map(|n| burning("gate-1", n))).remove(0);

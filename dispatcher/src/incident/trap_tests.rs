@@ -53,11 +53,11 @@ impl Street {
 }
 
 fn opened(changes: &[IncidentChange]) -> Vec<&super::Incident> {
-    let opened = |change| match change {
-        &IncidentChange::Opened { ref incident, .. } => Some(incident),
+    let opened = changes.iter().filter_map(|change| match change {
+        IncidentChange::Opened { incident, .. } => Some(incident),
         _ => None,
-    };
-    changes.iter().filter_map(opened).collect()
+    });
+    opened.collect()
 }
 
 fn seen(camera: &str, kind: &str, secs: u64, place: BoundingBox) -> FrameDetections {

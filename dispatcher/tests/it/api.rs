@@ -178,6 +178,12 @@ async fn health_readiness_and_metrics_tell_how_it_stands() {
     assert_eq!(readiness["ready"], true);
     server.house.publish(&[burning("gate-1", 0), burning("gate-1", 1)]).await;
     server.house.wait_for_cases(1).await;
+    // A case is counted right after it was committed.
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !server.house.metrics().contains("citybrain_capture_to_case_seconds_count") {
+        assert!(std::time::Instant::now() < deadline, "the case is not counted");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let (status, media, text) = server.ask(Method::GET, "/metrics").await;
     assert_eq!(status, StatusCode::OK);
     assert!(media.starts_with("application/openmetrics-text"));

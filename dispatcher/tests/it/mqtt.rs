@@ -13,14 +13,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A mosquitto of our own on a free port of the loopback.
-struct Broker {
+pub struct Broker {
     process: Option<Child>,
     config: PathBuf,
-    port: u16,
+    pub port: u16,
 }
 
 impl Broker {
-    fn start(folder: &Path, more: &str) -> Self {
+    pub fn start(folder: &Path, more: &str) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let config = folder.join("mosquitto.conf");
         // Unlimited in flight: what was acknowledged to us has been written to the subscriber's connection.
