@@ -149,7 +149,9 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
     let memory = Memory { incidents: store.open_incidents().await?, watermarks: store.watermarks().await? };
     let metrics = Metrics::register(registry);
     let (listeners, _) = broadcast::channel(LISTENER_QUEUE);
-    let deliveries = Deliveries::new(store.clone(), Arc::clone(&clock), metrics.clone(), listeners.clone());
+    let (to_answers, answers) = mpsc::channel(case::ANSWER_QUEUE);
+    let deliveries =
+        Deliveries::new(store.clone(), Arc::clone(&clock), metrics.clone(), listeners.clone(), to_answers);
     deliveries.reload(&city);
 
     let (city_in_force, city) = watch::channel(city);
@@ -166,6 +168,8 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         metrics: shared.metrics.clone(),
     };
     let timers = tokio::spawn(case::run_timers(desk.clone(), stop_housekeeping.clone()));
+    // Ends with the last connection that could hear an answer.
+    tokio::spawn(case::run_answers(desk.clone(), answers));
     let services = Services::new(ServiceParts {
         desk,
         city: shared.city.clone(),

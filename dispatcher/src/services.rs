@@ -9,7 +9,7 @@ use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{Kind, Site};
 use citybrain_types::{
     CameraDirectory, CameraStatus, Case, CaseAction, CaseChange, CaseId, CaseState, Clock, Delivery,
-    DeliveryState, EventKind,
+    DeliveryState, DestinationId, EventKind,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -245,6 +245,17 @@ impl Services {
             (self.0.wake)();
         }
         Ok(replay)
+    }
+
+    /// Sends every dead delivery to a destination again; says how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn replay_all(&self, destination: &DestinationId) -> Result<u64, StoreError> {
+        let queued = self.0.store.replay_all(destination, self.now()).await?;
+        tracing::info!(%destination, queued, "an operator has dead deliveries sent again");
+        (self.0.wake)();
+        Ok(queued)
     }
 
     /// Changes from now on. A listener that falls behind is told so and goes on with what is new.

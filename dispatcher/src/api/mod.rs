@@ -41,6 +41,7 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .route("/cases/{id}/actions", post(actions::act))
         .route("/deliveries", get(cases::deliveries))
         .route("/deliveries/{key}/replay", post(cases::replay))
+        .route("/destinations/{id}/replay", post(cases::replay_all))
         .route("/kinds", get(cases::kinds))
         .route("/events", get(events::events))
         .fallback(problem::no_such_route)

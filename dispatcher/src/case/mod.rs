@@ -16,6 +16,7 @@ pub mod file;
 pub mod routing;
 pub mod state;
 
+mod answers;
 mod desk;
 mod join;
 mod stage;
@@ -23,6 +24,7 @@ mod timers;
 
 pub use desk::OrderError;
 
+pub(crate) use answers::{QUEUE as ANSWER_QUEUE, run as run_answers};
 pub(crate) use desk::Desk;
 pub(crate) use stage::{CaseStage, run};
 pub(crate) use timers::run as run_timers;

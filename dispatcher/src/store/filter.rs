@@ -1,6 +1,8 @@
 //! What of the store is asked for, and how far a reader has come.
 
-use citybrain_types::{Case, CaseId, CaseState, Delivery, DeliveryState, EventKind, Timestamp};
+use citybrain_types::{
+    Case, CaseId, CaseState, Delivery, DeliveryState, DestinationId, EventKind, Timestamp,
+};
 use serde::Serialize;
 
 /// Most rows in one page.
@@ -19,10 +21,12 @@ pub struct CaseFilter {
 }
 
 /// Which deliveries.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
     /// In this state only.
     pub state: Option<DeliveryState>,
+    /// To this destination only.
+    pub destination: Option<DestinationId>,
 }
 
 /// A cursor that this program did not hand out.

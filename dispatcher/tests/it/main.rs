@@ -5,6 +5,7 @@
 
 mod api;
 mod cases;
+mod channels;
 mod crash;
 mod determinism;
 mod dispatch;
