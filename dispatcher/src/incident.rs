@@ -4,6 +4,7 @@
 //! is over, and the next sighting is a new one. A camera that is not seen is an incident too, until it is back.
 //! [`Incidents`] is the decision, without clock or I/O; [`run`] is the stage around it.
 
+use crate::case::Glance;
 use crate::evidence::{FirstSight, Look, Sight, Sighting, centre_distance, same_place};
 use crate::metrics::{Metrics, Stage};
 use citybrain_ingest_config::City;
@@ -309,6 +310,7 @@ fn incident_id(
 pub(crate) struct Step {
     pub(crate) changes: Vec<IncidentChange>,
     pub(crate) judged: BTreeMap<CameraId, (u64, Timestamp)>,
+    pub(crate) glances: Vec<Glance>,
 }
 
 /// What the stage is made of.
@@ -331,6 +333,7 @@ pub(crate) async fn run(mut stage: IncidentStage, mut looks: mpsc::Receiver<Vec<
         let mut step = Step::default();
         for look in &batch {
             step.changes.extend(stage.incidents.take(look));
+            step.glances.extend(Glance::of(look));
             // An overtaken look comes after a later one: the mark does not go back.
             let mark = step.judged.entry(look.camera.clone()).or_default();
             *mark = (*mark).max((look.sequence, look.captured_at));

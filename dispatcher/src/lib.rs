@@ -24,6 +24,7 @@ pub mod incident;
 pub mod intake;
 pub mod metrics;
 pub mod outbox;
+pub mod photo;
 pub mod services;
 pub mod store;
 #[cfg(test)]
@@ -35,7 +36,7 @@ pub use store::{
     CaseFilter, CasePage, Cursor, DeliveryFilter, DeliveryPage, PageRequest, Replay, StoreError,
 };
 
-use case::{CaseStage, Desk};
+use case::{CaseStage, Desk, Glance, Recheck};
 use citybrain_ingest_config::City;
 use citybrain_types::{CameraDirectory, Clock, DetectionBatch, EventKind, FocusRequest};
 use delivery::Deliveries;
@@ -171,7 +172,7 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
     // Ends with the last connection that could hear an answer.
     tokio::spawn(case::run_answers(desk.clone(), answers));
     let services = Services::new(ServiceParts {
-        desk,
+        desk: desk.clone(),
         city: shared.city.clone(),
         store: store.clone(),
         cameras: Arc::clone(&cameras),
@@ -183,6 +184,7 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
             move || mailroom.wake()
         }),
     });
+    let for_recheck = Arc::clone(&cameras);
     let housekeeping = tokio::spawn(housekeeping::run(Housekeeping {
         store: store.clone(),
         cameras,
@@ -192,7 +194,10 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         stop: stop_housekeeping.clone(),
     }));
     let line = Line { bus, focus, mailroom, bus_attached, close_bus: &close_bus, abandon: &abandon_commits };
-    let stages = line.build(&shared, memory);
+    let (to_recheck, glances) = mpsc::channel(STAGE_QUEUE);
+    let recheck = Recheck { desk, cameras: for_recheck };
+    let mut stages = line.build(&shared, memory, to_recheck);
+    stages.push(tokio::spawn(case::run_recheck(recheck, glances)));
     Ok(Dispatcher {
         city: city_in_force,
         services,
@@ -219,7 +224,12 @@ struct Line<'a> {
 
 impl Line<'_> {
     /// Builds the stages, the last first; each gets the sender of the next and of no other.
-    fn build(self, shared: &Shared, memory: Memory) -> Vec<JoinHandle<()>> {
+    fn build(
+        self,
+        shared: &Shared,
+        memory: Memory,
+        recheck: mpsc::Sender<Vec<Glance>>,
+    ) -> Vec<JoinHandle<()>> {
         let city = Arc::clone(&shared.city.borrow());
         let (to_case, steps) = mpsc::channel(COMMIT_QUEUE);
         let case = tokio::spawn(case::run(
@@ -230,6 +240,7 @@ impl Line<'_> {
                 mailroom: self.mailroom,
                 listeners: shared.listeners.clone(),
                 metrics: shared.metrics.clone(),
+                recheck,
                 abandon: self.abandon.clone(),
             },
             steps,

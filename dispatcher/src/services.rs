@@ -1,7 +1,9 @@
 //! What the API and the console may ask of the dispatcher.
 
 use crate::case::action::{self, Order};
+use crate::case::report::{self, Report};
 use crate::case::{Desk, OrderError};
+use crate::envelope;
 use crate::store::{
     Answer, CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
 };
@@ -9,20 +11,22 @@ use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{Kind, Site};
 use citybrain_types::{
     CameraDirectory, CameraStatus, Case, CaseAction, CaseChange, CaseId, CaseState, Clock, Delivery,
-    DeliveryState, DestinationId, EventKind,
+    DeliveryState, DestinationId, EventKind, SnapshotRef,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{broadcast, watch};
+use url::Url;
 
 /// Folder of the snapshots below the data folder; the pipeline writes them.
 pub const SNAPSHOT_FOLDER: &str = "snapshots";
 
 /// A case with all that is known of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CaseView {
     /// The case as it stands.
     pub case: Case,
@@ -35,7 +39,7 @@ pub struct CaseView {
 }
 
 /// A camera as configured, with how it stands.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CameraView {
     /// Name for people.
     pub name: String,
@@ -78,7 +82,7 @@ pub enum Change {
 }
 
 /// Whether the dispatcher does its work, and why not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Readiness {
     /// Everything below holds.
     pub ready: bool,
@@ -204,6 +208,40 @@ impl Services {
         answer: impl Fn(&Case) -> Option<Answer>,
     ) -> Result<Case, OrderError> {
         self.0.desk.act(id, order, seen, answer).await
+    }
+
+    /// Takes in a report with its photos; `answer` makes what is kept under the request's idempotency key, in the same
+    /// transaction. Says which case it is, and whether it joined one that was open.
+    ///
+    /// # Errors
+    /// [`OrderError`] when the report is refused, its photos cannot be written, or the store does not answer.
+    pub async fn report(
+        &self,
+        report: Report,
+        photos: Vec<Vec<u8>>,
+        answer: impl Fn(&Case, bool) -> Option<Answer>,
+    ) -> Result<(Case, bool), OrderError> {
+        report::check(&self.city(), &report)?;
+        let photos = crate::api::keep_photos(self, photos).await.map_err(OrderError::Photos)?;
+        self.0.desk.report(&Report { photos, ..report }, answer).await
+    }
+
+    /// The page of a case, as others reach it.
+    #[must_use]
+    pub fn link(&self, id: &CaseId) -> Url {
+        envelope::below(&self.city().site.public_url, &["cases"], [id.as_str()].into_iter())
+    }
+
+    /// A picture, as others reach it.
+    #[must_use]
+    pub fn snapshot_link(&self, path: &SnapshotRef) -> Url {
+        envelope::below(&self.city().site.public_url, &["snapshots"], path.as_str().split('/'))
+    }
+
+    /// What names this installation in messages.
+    #[must_use]
+    pub fn source(&self) -> String {
+        envelope::source(&self.city().site.name)
     }
 
     /// The answer kept under an idempotency key.

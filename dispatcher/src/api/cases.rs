@@ -10,6 +10,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use citybrain_types::{CaseId, CaseState, Delivery, DeliveryState, DestinationId, EventKind};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -34,18 +35,18 @@ pub(super) struct DeliveriesQuery {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Cameras {
     cameras: Vec<CameraView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Kinds {
     kinds: Vec<KindView>,
 }
 
 /// A row of the event catalogue. Spans are seconds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct KindView {
     kind: EventKind,
     names: BTreeMap<String, String>,
@@ -124,7 +125,7 @@ pub(super) async fn replay(
 }
 
 /// How many dead deliveries are sent again.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Replayed {
     queued: u64,
 }

@@ -3,6 +3,7 @@
 use citybrain_types::{
     Case, CaseId, CaseState, Delivery, DeliveryState, DestinationId, EventKind, Timestamp,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Most rows in one page.
@@ -98,7 +99,7 @@ impl Default for PageRequest {
 }
 
 /// A page of cases, newest first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CasePage {
     /// The cases.
     pub cases: Vec<Case>,
@@ -107,7 +108,7 @@ pub struct CasePage {
 }
 
 /// A page of deliveries, newest first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct DeliveryPage {
     /// The deliveries.
     pub deliveries: Vec<Delivery>,

@@ -9,6 +9,7 @@ mod channels;
 mod crash;
 mod determinism;
 mod dispatch;
+mod intake;
 mod mqtt;
 mod store;
 mod support;
