@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod appraisal;
 pub mod cap;
 pub mod case;
 pub mod delivery;

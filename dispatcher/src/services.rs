@@ -1,5 +1,6 @@
 //! What the API and the console may ask of the dispatcher.
 
+use crate::appraisal::{Appraisal, Period, appraise};
 use crate::case::action::{self, Order};
 use crate::case::report::{self, Report};
 use crate::case::{Desk, OrderError};
@@ -242,6 +243,18 @@ impl Services {
     #[must_use]
     pub fn source(&self) -> String {
         envelope::source(&self.city().site.name)
+    }
+
+    /// How departments did in a period, against the one before. At most [`MAX_APPRAISED`] cases of each are looked at.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    ///
+    /// [`MAX_APPRAISED`]: crate::store::MAX_APPRAISED
+    pub async fn appraisal(&self, period: &Period) -> Result<Appraisal, StoreError> {
+        let cases = self.0.store.opened_between(period.from, period.to).await?;
+        let before = self.0.store.opened_between(period.before, period.from).await?;
+        Ok(appraise(&self.city(), period, &cases, &before))
     }
 
     /// The answer kept under an idempotency key.

@@ -235,7 +235,7 @@ fn frame(n: usize) -> anyhow::Result<FrameDetections> {
         detections: vec![Detection {
             kind,
             label: Label::new(KIND),
-            score: Score::new(0.97)?,
+            score: Score::new(0.97).context("a score lies between 0 and 1")?,
             bbox: BoundingBox::new(x, y, x + 0.08, y + 0.08)?,
         }],
         snapshots: None,

@@ -3,6 +3,7 @@
 //! Errors are problem documents (RFC 9457). Binding a listener is the binary's business.
 
 mod actions;
+mod appraisal;
 mod cases;
 mod events;
 mod health;
@@ -55,6 +56,7 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed);
     let api = Router::new()
+        .route("/appraisal", get(appraisal::appraisal))
         .route("/cameras", get(cases::cameras))
         .route("/cases", get(cases::cases))
         .route("/cases/{id}", get(cases::case))

@@ -1,10 +1,12 @@
 //! The OpenAPI 3.1 document of the API, made from the types that are read and written.
 
 use super::actions::ActionBody;
+use super::appraisal::Form;
 use super::cases::{Cameras, Kinds, Replayed};
 use super::open311::{Posted, Request as GeoRequest, Service as GeoService};
 use super::problem::Problem;
 use super::reports::{ReportBody, Reported};
+use crate::appraisal::{Appraisal, PeriodKind};
 use crate::services::{CaseView, Readiness};
 use crate::store::{CasePage, DeliveryPage, MAX_PAGE};
 use axum::Json;
@@ -282,6 +284,25 @@ impl Book {
         let (cameras, kinds, readiness) =
             (self.out::<Cameras>(), self.out::<Kinds>(), self.out::<Readiness>());
         let text = json!({ "type": "string" });
+        let found = self.out::<Appraisal>();
+        let (period, form) = (self.taken::<PeriodKind>(), self.taken::<Form>());
+        let mut appraisal = Operation::new(
+            "get",
+            "/api/v1/appraisal",
+            "appraise",
+            "Response, handling and satisfaction rates, classes, hot spots",
+        )
+        .with(query("period", "How long; a week when not given.", &period))
+        .with(query("day", "A day in it, `2026-11-25`; today when not given.", &json!({ "type": "string" })))
+        .with(query("format", "In which form.", &form))
+        .answers(200, "The appraisal.", "application/json", &found)
+        .refuses(&problem, PROBLEM, &[BAD, STORE]);
+        if let Some(content) = appraisal.responses.get_mut("200").and_then(|answer| answer.get_mut("content"))
+        {
+            content["text/html"] = json!({ "schema": text });
+            content["text/csv"] = json!({ "schema": text });
+        }
+        self.add(appraisal);
         self.add(
             Operation::new("get", "/api/v1/cameras", "listCameras", "Cameras and how they stand").answers(
                 200,

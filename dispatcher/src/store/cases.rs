@@ -9,6 +9,8 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeMap;
 
+/// Cases of one period that are appraised: a district has some 550 a day.
+pub const MAX_APPRAISED: u32 = 100_000;
 /// Open cases of one kind among which a report looks for its own; a district has some hundreds.
 const MAX_JOINABLE: u32 = 2_000;
 
@@ -105,6 +107,22 @@ impl Store {
         )
         .bind(kind.as_str())
         .bind(i64::from(MAX_JOINABLE))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|row| body("cases", row)).collect()
+    }
+
+    /// Cases opened from a moment on and before another, oldest first, at most [`MAX_APPRAISED`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn opened_between(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Case>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, body FROM cases WHERE opened_at >= ? AND opened_at < ? ORDER BY opened_at, id LIMIT ?",
+        )
+        .bind(from.as_micros())
+        .bind(to.as_micros())
+        .bind(i64::from(MAX_APPRAISED))
         .fetch_all(&self.readers)
         .await?;
         rows.iter().map(|row| body("cases", row)).collect()

@@ -214,6 +214,32 @@ async fn a_confirmed_fire_can_be_read_as_an_alert_and_nothing_else_can() {
     server.house.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn how_departments_did_is_a_document_a_page_and_a_table() {
+    let server = serve().await;
+    server.report(&litter()).await;
+    server.house.publish(&(0..2).map(|n| burning("gate-1", n)).collect::<Vec<_>>()).await;
+    server.house.wait_for_cases(2).await;
+    let (status, found) = server.get("/api/v1/appraisal?period=day&day=2025-06-01").await;
+    assert_eq!(
+        (status, &found["cases"], &found["period"]),
+        (StatusCode::OK, &json!(2), &json!("2025-06-01"))
+    );
+    assert_eq!(
+        (&found["units"][0]["department"], &found["units"][0]["cases"]),
+        (&json!("brigade"), &json!(1))
+    );
+    for (format, media) in [("html", "text/html; charset=utf-8"), ("csv", "text/csv; charset=utf-8")] {
+        let url = format!("{}/api/v1/appraisal?period=month&day=2025-06-30&format={format}", server.base);
+        let page = server.client.get(url).send().await.unwrap();
+        assert_eq!(page.headers()["content-type"], media);
+        assert!(page.text().await.unwrap().contains("Fire brigade"));
+    }
+    assert_eq!(server.get("/api/v1/appraisal?day=yesterday").await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(server.get("/api/v1/appraisal?period=decade").await.0, StatusCode::BAD_REQUEST);
+    server.house.close().await;
+}
+
 /// A case of litter that a department says it has removed, at the moment of the `n`-th look.
 async fn done(server: &Server, clock: &ManualClock, n: u64) -> CaseId {
     let littered = |n| with_box(look("gate-1", n), "littering", 0.95, around(0.5, 0.5));
