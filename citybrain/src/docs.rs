@@ -11,6 +11,7 @@ pub fn write(args: &DocsArgs) -> anyhow::Result<()> {
         ("config.md", citybrain_ingest_config::reference_markdown()),
         ("citybrain.schema.json", citybrain_ingest_config::schema_json()),
         ("cli.md", command_line()),
+        ("openapi.json", format!("{:#}\n", citybrain_dispatcher::api::openapi())),
     ];
     let mut stale = Vec::new();
     for (name, page) in pages {

@@ -23,6 +23,7 @@ RUN_PACKAGES=(
 
 TEST_PACKAGES=(
     "curl:asks the API in the tests"
+    "python3-aiosmtpd:mail server of the tests"
     "ffmpeg:makes odd streams for the tests"
 )
 

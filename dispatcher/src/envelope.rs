@@ -164,7 +164,7 @@ pub fn wrap(key: &str, event: EventType, site: &Site, case: &Case) -> Envelope {
 }
 
 /// `citybrain/<site>` with what a URI reference cannot hold percent-encoded.
-fn source(site: &str) -> String {
+pub(crate) fn source(site: &str) -> String {
     let mut source = String::from("citybrain/");
     for byte in site.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
@@ -176,7 +176,7 @@ fn source(site: &str) -> String {
     source
 }
 
-fn below<'a>(base: &Url, folder: &[&str], rest: impl Iterator<Item = &'a str>) -> Url {
+pub(crate) fn below<'a>(base: &Url, folder: &[&str], rest: impl Iterator<Item = &'a str>) -> Url {
     let mut url = base.clone();
     // Only an address that cannot be a base refuses; the configuration takes http and https addresses only.
     if let Ok(mut path) = url.path_segments_mut() {

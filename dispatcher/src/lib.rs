@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod appraisal;
 pub mod cap;
 pub mod case;
 pub mod delivery;
@@ -26,6 +27,7 @@ pub mod log;
 pub mod metrics;
 pub mod outbox;
 pub mod permit;
+pub mod photo;
 pub mod replay;
 pub mod sensor;
 pub mod services;
@@ -39,7 +41,7 @@ pub use store::{
     CaseFilter, CasePage, Cursor, DeliveryFilter, DeliveryPage, PageRequest, Replay, StoreError,
 };
 
-use case::{CaseStage, Desk};
+use case::{CaseStage, Desk, Glance, Recheck};
 use citybrain_ingest_config::City;
 use citybrain_types::{CameraDirectory, Clock, DetectionBatch, EventKind, FocusRequest, IncidentId};
 use delivery::Deliveries;
@@ -159,7 +161,9 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
     let memory = Memory { incidents: store.open_incidents().await?, watermarks: store.watermarks().await? };
     let metrics = Metrics::register(registry);
     let (listeners, _) = broadcast::channel(LISTENER_QUEUE);
-    let deliveries = Deliveries::new(store.clone(), Arc::clone(&clock), metrics.clone(), listeners.clone());
+    let (to_answers, answers) = mpsc::channel(case::ANSWER_QUEUE);
+    let deliveries =
+        Deliveries::new(store.clone(), Arc::clone(&clock), metrics.clone(), listeners.clone(), to_answers);
     deliveries.reload(&city);
 
     let register = permit::first_read(&city, &metrics).await;
@@ -179,8 +183,10 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         metrics: shared.metrics.clone(),
     };
     let timers = tokio::spawn(case::run_timers(desk.clone(), stop_housekeeping.clone()));
+    // Ends with the last connection that could hear an answer.
+    tokio::spawn(case::run_answers(desk.clone(), answers));
     let services = Services::new(ServiceParts {
-        desk,
+        desk: desk.clone(),
         city: shared.city.clone(),
         store: store.clone(),
         cameras: Arc::clone(&cameras),
@@ -193,6 +199,7 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
             move || mailroom.wake()
         }),
     });
+    let for_recheck = Arc::clone(&cameras);
     let housekeeping = tokio::spawn(housekeeping::run(Housekeeping {
         store: store.clone(),
         cameras,
@@ -226,7 +233,10 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         register,
         rulings,
     };
-    let stages = line.build(&shared, memory);
+    let (to_recheck, glances) = mpsc::channel(STAGE_QUEUE);
+    let recheck = Recheck { desk, cameras: for_recheck };
+    let mut stages = line.build(&shared, memory, to_recheck);
+    stages.push(tokio::spawn(case::run_recheck(recheck, glances)));
     Ok(Dispatcher {
         city: city_in_force,
         services,
@@ -258,7 +268,12 @@ struct Line<'a> {
 
 impl Line<'_> {
     /// Builds the stages, the last first; each gets the sender of the next and of no other.
-    fn build(self, shared: &Shared, memory: Memory) -> Vec<JoinHandle<()>> {
+    fn build(
+        self,
+        shared: &Shared,
+        memory: Memory,
+        recheck: mpsc::Sender<Vec<Glance>>,
+    ) -> Vec<JoinHandle<()>> {
         let city = Arc::clone(&shared.city.borrow());
         let (to_case, steps) = mpsc::channel(COMMIT_QUEUE);
         let case = tokio::spawn(case::run(
@@ -269,6 +284,7 @@ impl Line<'_> {
                 mailroom: self.mailroom,
                 listeners: shared.listeners.clone(),
                 metrics: shared.metrics.clone(),
+                recheck,
                 abandon: self.abandon.clone(),
             },
             steps,

@@ -65,6 +65,7 @@ pub struct Metrics {
     deliveries: Family<Labels<2>, Counter>,
     store_failures: Family<Labels<1>, Counter>,
     outbox_pending: Gauge,
+    destination_down: Family<Labels<1>, Gauge>,
     camera_faults: Gauge,
 }
 
@@ -103,6 +104,7 @@ impl Metrics {
             deliveries: Family::default(),
             store_failures: Family::default(),
             outbox_pending: Gauge::default(),
+            destination_down: Family::default(),
             camera_faults: Gauge::default(),
         };
         metrics.register_times(registry);
@@ -181,6 +183,11 @@ impl Metrics {
             "citybrain_store_failures",
             "Times the case store did not do what it was asked, by reason",
             self.store_failures.clone(),
+        );
+        registry.register(
+            "citybrain_destination_down",
+            "1 while a destination is left alone because it does not answer",
+            self.destination_down.clone(),
         );
         registry.register("citybrain_outbox_pending", "Deliveries waiting", self.outbox_pending.clone());
         registry.register(
@@ -266,6 +273,10 @@ impl Metrics {
 
     pub(crate) fn store_failed(&self, error: &StoreError) {
         self.store_failures.get_or_create(&[("reason", error.name().to_owned())]).inc();
+    }
+
+    pub(crate) fn destination_down(&self, destination: &DestinationId, down: bool) {
+        self.destination_down.get_or_create(&[("destination", destination.to_string())]).set(i64::from(down));
     }
 
     pub(crate) fn outbox_pending(&self, pending: u64) {

@@ -1,11 +1,11 @@
 //! Which deliveries a case change sends out. They are written in the transaction of the change.
 
 use crate::cap;
-use crate::envelope::{self, EventType};
+use crate::envelope::{self, Envelope, EventType};
 use crate::store::OutboxRow;
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{BodyFormat, Channel, Destination};
-use citybrain_types::{Case, Delivery, DeliveryState, DepartmentId, DestinationId, Timestamp};
+use citybrain_types::{Case, Delivery, DeliveryState, DepartmentId, DestinationId, Priority, Timestamp};
 use std::collections::BTreeSet;
 
 /// The deliveries of one event about `case`: one to each destination of its departments, and of those it was escalated
@@ -60,6 +60,26 @@ pub fn deliveries_also(
     rows
 }
 
+/// The same message for another destination, under a key of its own; `None` when the stored one is damaged.
+pub(crate) fn for_second(row: &OutboxRow, second: &DestinationId, now: Timestamp) -> Option<OutboxRow> {
+    let mut envelope: Envelope = serde_json::from_str(&row.body).ok()?;
+    let key = envelope::key(row.event, &envelope.data.case, second, None);
+    envelope.id.clone_from(&key);
+    let body = serde_json::to_string(&envelope).ok()?;
+    let delivery = Delivery {
+        key,
+        destination: second.clone(),
+        state: DeliveryState::Pending,
+        attempts: 0,
+        created_at: now,
+        next_attempt_at: Some(now),
+        delivered_at: None,
+        last_error: None,
+        ..row.delivery.clone()
+    };
+    Some(OutboxRow { delivery, body, attempts_before: 0, ..row.clone() })
+}
+
 /// Whether a destination is told of this at all: alerts are of confirmed fires only.
 fn takes(destination: &Destination, event: EventType, case: &Case) -> bool {
     match &destination.channel {
@@ -103,6 +123,7 @@ fn row(
         captured_at,
         body: serde_json::to_string(&envelope)
             .expect("an envelope has string keys only and no failing values"),
+        urgent: event == EventType::PreAlarm || case.priority == Priority::Immediate,
         attempts_before: 0,
     }
 }

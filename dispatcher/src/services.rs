@@ -1,7 +1,10 @@
 //! What the API and the console may ask of the dispatcher.
 
+use crate::appraisal::{Appraisal, Period, appraise};
 use crate::case::action::{self, Action, Order};
+use crate::case::report::{self, Report};
 use crate::case::{Desk, OrderError};
+use crate::envelope;
 use crate::incident::Incident;
 use crate::store::{
     Answer, CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
@@ -10,20 +13,22 @@ use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{Kind, Site};
 use citybrain_types::{
     CameraDirectory, CameraStatus, Case, CaseAction, CaseChange, CaseId, CaseState, Clock, Delivery,
-    DeliveryState, EventKind, IncidentId, VoidReason,
+    DeliveryState, DestinationId, EventKind, IncidentId, SnapshotRef, VoidReason,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{broadcast, mpsc, watch};
+use url::Url;
 
 /// Folder of the snapshots below the data folder; the pipeline writes them.
 pub const SNAPSHOT_FOLDER: &str = "snapshots";
 
 /// A case with all that is known of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CaseView {
     /// The case as it stands.
     pub case: Case,
@@ -36,7 +41,7 @@ pub struct CaseView {
 }
 
 /// A camera as configured, with how it stands.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CameraView {
     /// Name for people.
     pub name: String,
@@ -79,7 +84,7 @@ pub enum Change {
 }
 
 /// Whether the dispatcher does its work, and why not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Readiness {
     /// Everything below holds.
     pub ready: bool,
@@ -231,6 +236,52 @@ impl Services {
         Ok(case)
     }
 
+    /// Takes in a report with its photos; `answer` makes what is kept under the request's idempotency key, in the same
+    /// transaction. Says which case it is, and whether it joined one that was open.
+    ///
+    /// # Errors
+    /// [`OrderError`] when the report is refused, its photos cannot be written, or the store does not answer.
+    pub async fn report(
+        &self,
+        report: Report,
+        photos: Vec<Vec<u8>>,
+        answer: impl Fn(&Case, bool) -> Option<Answer>,
+    ) -> Result<(Case, bool), OrderError> {
+        report::check(&self.city(), &report)?;
+        let photos = crate::api::keep_photos(self, photos).await.map_err(OrderError::Photos)?;
+        self.0.desk.report(&Report { photos, ..report }, answer).await
+    }
+
+    /// The page of a case, as others reach it.
+    #[must_use]
+    pub fn link(&self, id: &CaseId) -> Url {
+        envelope::below(&self.city().site.public_url, &["cases"], [id.as_str()].into_iter())
+    }
+
+    /// A picture, as others reach it.
+    #[must_use]
+    pub fn snapshot_link(&self, path: &SnapshotRef) -> Url {
+        envelope::below(&self.city().site.public_url, &["snapshots"], path.as_str().split('/'))
+    }
+
+    /// What names this installation in messages.
+    #[must_use]
+    pub fn source(&self) -> String {
+        envelope::source(&self.city().site.name)
+    }
+
+    /// How departments did in a period, against the one before. At most [`MAX_APPRAISED`] cases of each are looked at.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    ///
+    /// [`MAX_APPRAISED`]: crate::store::MAX_APPRAISED
+    pub async fn appraisal(&self, period: &Period) -> Result<Appraisal, StoreError> {
+        let cases = self.0.store.opened_between(period.from, period.to).await?;
+        let before = self.0.store.opened_between(period.before, period.from).await?;
+        Ok(appraise(&self.city(), period, &cases, &before))
+    }
+
     /// The answer kept under an idempotency key.
     ///
     /// # Errors
@@ -270,6 +321,17 @@ impl Services {
             (self.0.wake)();
         }
         Ok(replay)
+    }
+
+    /// Sends every dead delivery to a destination again; says how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn replay_all(&self, destination: &DestinationId) -> Result<u64, StoreError> {
+        let queued = self.0.store.replay_all(destination, self.now()).await?;
+        tracing::info!(%destination, queued, "an operator has dead deliveries sent again");
+        (self.0.wake)();
+        Ok(queued)
     }
 
     /// Changes from now on. A listener that falls behind is told so and goes on with what is new.

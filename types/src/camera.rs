@@ -4,7 +4,7 @@ use crate::{CameraId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Where a camera's connection stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum CameraState {
     /// A connection is being made, for the first time or again.
@@ -41,7 +41,9 @@ impl CameraState {
 }
 
 /// Why a camera cannot be seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum FailReason {
     /// The name does not resolve, or nobody listens.
@@ -86,7 +88,7 @@ impl FailReason {
 }
 
 /// A camera as the API, the console and the metrics show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CameraStatus {
     /// Which camera.
     pub camera: CameraId,

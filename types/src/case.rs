@@ -62,7 +62,7 @@ named_states! {
 }
 
 /// A case as it stands at one version.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Case {
     /// Deterministic, from the incident's first event.
     pub id: CaseId,
@@ -104,7 +104,7 @@ pub struct Case {
 }
 
 /// Who works on a case, against which clocks, and how far that has come.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Casework {
     /// Who or what told of it first.
@@ -150,7 +150,7 @@ pub struct Casework {
 }
 
 /// A department has taken a case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Acceptance {
     /// Which.
     pub department: DepartmentId,
@@ -159,7 +159,7 @@ pub struct Acceptance {
 }
 
 /// One line of a case's trail: who did what, when, why, and what they had seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CaseChange {
     /// The case.
     pub case: CaseId,

@@ -4,7 +4,7 @@ use crate::{CaseId, DestinationId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Where a delivery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     /// Waiting for its first or next attempt.
@@ -34,7 +34,7 @@ impl DeliveryState {
 }
 
 /// One case version to one destination, and how its attempts went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Delivery {
     /// The idempotency key: the same for every attempt; a consumer that honours it sees exactly one.
     pub key: String,

@@ -126,7 +126,7 @@ pub struct StageTimes {
 }
 
 /// Pictures kept of a detection.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Snapshots {
     /// The frame with its boxes drawn.
     pub at: SnapshotRef,

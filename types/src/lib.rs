@@ -15,6 +15,7 @@ pub mod focus;
 pub mod geometry;
 pub mod id;
 pub mod kind;
+mod schema;
 pub mod time;
 
 pub use camera::{CameraDirectory, CameraState, CameraStatus, FailReason};

@@ -11,6 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use citybrain_types::{CaseAction, CaseId, DepartmentId, Timestamp, VoidReason};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use std::time::Duration;
 const MAX_DEPARTMENTS: usize = 64;
 
 /// An order as it is sent. What an action does not need must not be there.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActionBody {
     /// What to do.
@@ -169,6 +170,10 @@ impl From<OrderError> for Problem {
             OrderError::Refused(Refused::Illegal(ref illegal)) => {
                 tracing::error!(%illegal, "an allowed action leads to a state that is not allowed");
                 Self::new(StatusCode::CONFLICT, error.to_string())
+            }
+            OrderError::Photos(ref error) => {
+                tracing::error!(%error, "photos of a report cannot be kept");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "photos cannot be kept; try again")
             }
             OrderError::Store(error) => error.into(),
         }

@@ -10,7 +10,8 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use citybrain_types::{CaseId, CaseState, Delivery, DeliveryState, EventKind};
+use citybrain_types::{CaseId, CaseState, Delivery, DeliveryState, DestinationId, EventKind};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -30,22 +31,23 @@ pub(super) struct CasesQuery {
 #[serde(deny_unknown_fields)]
 pub(super) struct DeliveriesQuery {
     state: Option<String>,
+    destination: Option<String>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Cameras {
     cameras: Vec<CameraView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Kinds {
     kinds: Vec<KindView>,
 }
 
 /// A row of the event catalogue. Spans are seconds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct KindView {
     kind: EventKind,
     names: BTreeMap<String, String>,
@@ -108,7 +110,10 @@ pub(super) async fn deliveries(
             Problem::bad_request("there is no such state; use one of pending, delivered, dead")
         })
     });
-    let filter = DeliveryFilter { state: state.transpose()? };
+    let filter = DeliveryFilter {
+        state: state.transpose()?,
+        destination: query.destination.map(DestinationId::new).transpose()?,
+    };
     let page = page(query.limit, query.cursor.as_deref())?;
     Ok(Json(services.deliveries(&filter, &page).await?))
 }
@@ -128,6 +133,24 @@ pub(super) async fn replay(
         )),
         Replay::Unknown => Err(Problem::not_found("there is no delivery with this key")),
     }
+}
+
+/// How many dead deliveries are sent again.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Replayed {
+    queued: u64,
+}
+
+pub(super) async fn replay_all(
+    State(services): State<Services>,
+    Path(destination): Path<String>,
+) -> Result<(StatusCode, Json<Replayed>), Problem> {
+    let destination = DestinationId::new(&destination)?;
+    if !services.city().destinations.contains_key(&destination) {
+        return Err(Problem::not_found(format!("there is no destination {destination}")));
+    }
+    let queued = services.replay_all(&destination).await?;
+    Ok((StatusCode::ACCEPTED, Json(Replayed { queued })))
 }
 
 pub(super) async fn cameras(State(services): State<Services>) -> Json<Cameras> {

@@ -3,19 +3,26 @@
 //! Errors are problem documents (RFC 9457). Binding a listener is the binary's business.
 
 mod actions;
+mod appraisal;
 mod cases;
 mod events;
 mod health;
+mod open311;
+mod openapi;
 mod precondition;
 mod problem;
+mod reports;
 mod snapshots;
 
 pub use actions::ActionBody;
+pub use openapi::openapi;
 pub use problem::Problem;
+pub(crate) use reports::keep_photos;
+pub use reports::{ReportBody, Reported};
 
 use crate::services::Services;
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -31,31 +38,51 @@ use tower_http::timeout::TimeoutLayer;
 /// Longest time a request may take to be answered; a stream of events is answered when it begins.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Largest report taken: eight photos from telephones, in base64.
+const MAX_REPORT_BYTES: usize = 24 << 20;
+
 /// Every route of the API. The router has no fallback at its root, so that the console's can be merged with it.
 pub fn router(services: Services, registry: Arc<Registry>) -> Router {
     let max_body_bytes = services.city().dispatch.max_body_bytes;
+    let reports = Router::new()
+        .route("/api/v1/reports", post(reports::report))
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(DefaultBodyLimit::disable())
+        .layer(RequestBodyLimitLayer::new(MAX_REPORT_BYTES.max(max_body_bytes)));
+    let open311 = Router::new()
+        .route("/services.json", get(open311::services))
+        .route("/requests.json", get(open311::requests).post(open311::post_request))
+        .route("/requests/{id}", get(open311::one_request))
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::method_not_allowed);
     let api = Router::new()
+        .route("/appraisal", get(appraisal::appraisal))
         .route("/cameras", get(cases::cameras))
         .route("/cases", get(cases::cases))
         .route("/cases/{id}", get(cases::case))
         .route("/cases/{id}/why", get(cases::why))
         .route("/cases/{id}/actions", post(actions::act))
+        .route("/cases/{id}/cap", get(reports::cap_alert))
         .route("/deliveries", get(cases::deliveries))
         .route("/deliveries/{key}/replay", post(cases::replay))
+        .route("/destinations/{id}/replay", post(cases::replay_all))
         .route("/kinds", get(cases::kinds))
+        .route("/openapi.json", get(openapi::document))
         .route("/events", get(events::events))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed);
     Router::new()
         .nest("/api/v1", api)
+        .nest("/open311/v2", open311)
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(move || health::metrics(Arc::clone(&registry))))
         .route("/snapshots/{*path}", get(snapshots::snapshot))
+        .layer(RequestBodyLimitLayer::new(max_body_bytes))
+        .merge(reports)
         .with_state(services)
         .layer(middleware::from_fn(same_site_changes_only))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT))
-        .layer(RequestBodyLimitLayer::new(max_body_bytes))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),

@@ -2,6 +2,10 @@
 
 use super::action::{Order, Refused, act};
 use super::clocks;
+use super::file::SYSTEM;
+use super::recheck::Verdict;
+use super::report::{self, Report};
+use super::state::{self, Because};
 use crate::delivery::Mailroom;
 use crate::envelope::EventType;
 use crate::metrics::Metrics;
@@ -9,7 +13,7 @@ use crate::outbox;
 use crate::services::Change;
 use crate::store::{Answer, CaseWrite, Commit, Store, StoreError};
 use citybrain_ingest_config::City;
-use citybrain_types::{Case, CaseChange, CaseId, Clock};
+use citybrain_types::{Case, CaseChange, CaseId, CaseState, Clock, SnapshotRef, Timestamp};
 use std::sync::Arc;
 use tokio::sync::{broadcast, watch};
 
@@ -42,6 +46,9 @@ pub enum OrderError {
     /// The case does not allow it, or the order is wrong.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// Photos cannot be written.
+    #[error("photos cannot be kept: {0}")]
+    Photos(std::io::Error),
     /// The store did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -126,6 +133,47 @@ impl Desk {
         Ok(done)
     }
 
+    /// What the camera says of a case that was reported done; nothing when somebody else has decided.
+    pub(super) async fn recheck(
+        &self,
+        id: &CaseId,
+        verdict: Verdict,
+        after: Option<SnapshotRef>,
+    ) -> Result<(), StoreError> {
+        for _ in 0..TRIES {
+            let Some(case) = self.store.case(id).await? else { return Ok(()) };
+            let city = Arc::clone(&self.city.borrow());
+            let now = self.clock.now();
+            let Some(changed) = rechecked(&city, &case, verdict, after.clone(), now) else { return Ok(()) };
+            match self.commit(&city, vec![changed], None).await {
+                Err(StoreError::Conflict(_)) => {}
+                done => return done,
+            }
+        }
+        Err(StoreError::Conflict(id.clone()))
+    }
+
+    /// Takes in what a person or another system tells: joins the case it belongs to, or opens one.
+    pub(crate) async fn report(
+        &self,
+        report: &Report,
+        answer: impl Fn(&Case, bool) -> Option<Answer>,
+    ) -> Result<(Case, bool), OrderError> {
+        let mut tries = 0;
+        loop {
+            let city = Arc::clone(&self.city.borrow());
+            let now = self.clock.now();
+            let open = self.store.open_of_kind(&report.kind).await?;
+            let (changed, joined) = report::taken(&city, &open, report, now)?;
+            let case = changed.case.clone();
+            match self.commit(&city, vec![changed], answer(&case, joined)).await {
+                Ok(()) => return Ok((case, joined)),
+                Err(StoreError::Conflict(_)) if tries < TRIES => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// Writes changes with their deliveries, and tells of them.
     pub(super) async fn commit(
         &self,
@@ -152,6 +200,36 @@ impl Desk {
         }
         Ok(())
     }
+}
+
+/// A case that was reported done, closed or reopened; `None` when it is not being re-checked any more.
+fn rechecked(
+    city: &City,
+    case: &Case,
+    verdict: Verdict,
+    after: Option<SnapshotRef>,
+    now: Timestamp,
+) -> Option<Changed> {
+    if case.state != CaseState::Rechecking {
+        return None;
+    }
+    let looks = city.cases.limits.recheck_looks;
+    let mut case = case.clone();
+    let (to, reason) = match verdict {
+        Verdict::Gone => (CaseState::Closed, format!("{looks} looks of the camera found nothing left")),
+        Verdict::Still => (CaseState::Reopened, format!("{looks} looks of the camera found it again")),
+    };
+    let seen = serde_json::json!({ "camera": case.camera, "looks": looks, "after": after }).to_string();
+    if verdict == Verdict::Still {
+        super::action::reopen(&mut case);
+    } else {
+        case.work.clear_looks = looks;
+        case.work.after = after;
+    }
+    let because = Because { at: now, by: SYSTEM.to_owned(), reason, seen };
+    let change = state::advance(&mut case, to, because).ok()?;
+    clocks::settle(city, &mut case, now);
+    Some(Changed { case, changes: vec![change], event: EventType::CaseUpdated })
 }
 
 /// Log line, metric and word to listeners for a case that was committed.

@@ -6,8 +6,8 @@ use crate::evidence::MicroNats;
 use crate::incident::{Cause, Incident, Standing};
 use citybrain_ingest_config::City;
 use citybrain_types::{
-    BoundingBox, CameraId, Case, CaseChange, CaseId, CaseState, Casework, DepartmentId, EventKind, IncidentId,
-    Priority, Score, Source, Timestamp,
+    BoundingBox, CameraId, Case, CaseChange, CaseId, CaseState, Casework, DepartmentId, IncidentId, Priority,
+    Score, Source, Timestamp,
 };
 use serde::Serialize;
 use serde_json::json;

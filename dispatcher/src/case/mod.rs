@@ -13,17 +13,22 @@ pub mod action;
 pub mod calendar;
 pub mod clocks;
 pub mod file;
+pub mod report;
 pub mod routing;
 pub mod state;
 pub mod verdict;
 
+mod answers;
 mod desk;
 mod join;
+mod recheck;
 mod stage;
 mod timers;
 
 pub use desk::OrderError;
 
+pub(crate) use answers::{QUEUE as ANSWER_QUEUE, run as run_answers};
 pub(crate) use desk::Desk;
+pub(crate) use recheck::{Glance, Recheck, run as run_recheck};
 pub(crate) use stage::{CaseStage, run};
 pub(crate) use timers::run as run_timers;

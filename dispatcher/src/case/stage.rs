@@ -2,6 +2,7 @@
 
 use super::desk::tell;
 use super::file::{self, Filed};
+use super::recheck::Glance;
 use super::verdict;
 use crate::delivery::{Committed, Mailroom};
 use crate::envelope::EventType;
@@ -34,6 +35,8 @@ pub(crate) struct CaseStage {
     pub(crate) mailroom: Mailroom,
     pub(crate) listeners: broadcast::Sender<Change>,
     pub(crate) metrics: Metrics,
+    /// Looks again at what was reported done.
+    pub(crate) recheck: mpsc::Sender<Vec<Glance>>,
     /// Given up: what cannot be committed is left to the next start.
     pub(crate) abandon: CancellationToken,
 }
@@ -58,22 +61,26 @@ pub(crate) async fn run(stage: CaseStage, mut steps: mpsc::Receiver<Step>) {
     while let Some(first) = steps.recv().await {
         let started = stage.clock.now();
         let mut changes = Vec::new();
+        let mut glances = Vec::new();
         let mut waiting = Some(first);
         for _ in 0..GROUP {
             let Some(step) = waiting.take().or_else(|| steps.try_recv().ok()) else { break };
             changes.extend(step.changes);
+            glances.extend(step.glances);
             for (camera, mark) in step.judged {
                 let known: &mut (u64, Timestamp) = judged.entry(camera).or_default();
                 *known = (*known).max(mark);
             }
             unwritten_steps += 1;
         }
-        if changes.is_empty() && unwritten_steps < WATERMARKS_EVERY_STEPS {
-            continue;
+        if !changes.is_empty() || unwritten_steps >= WATERMARKS_EVERY_STEPS {
+            unwritten_steps = 0;
+            stage.write(&changes, std::mem::take(&mut judged)).await;
+            stage.metrics.stage(Stage::Case, stage.clock.now().since(started));
         }
-        unwritten_steps = 0;
-        stage.write(&changes, std::mem::take(&mut judged)).await;
-        stage.metrics.stage(Stage::Case, stage.clock.now().since(started));
+        if !glances.is_empty() && stage.recheck.send(glances).await.is_err() {
+            tracing::warn!("nobody re-checks cases by camera any more");
+        }
     }
     stage.write(&[], judged).await;
 }

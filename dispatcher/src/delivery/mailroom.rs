@@ -1,5 +1,6 @@
 //! All workers that deliver: one for each destination of the configuration in force.
 
+use super::mqtt::Answered;
 use super::worker::{Worker, WorkerHandle};
 use crate::metrics::Metrics;
 use crate::services::Change;
@@ -10,7 +11,7 @@ use citybrain_types::{Clock, DestinationId};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 /// Tells attempts that run beside a commit whether it is done.
@@ -61,6 +62,9 @@ pub(super) struct Tools {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Metrics,
     pub(super) listeners: broadcast::Sender<Change>,
+    /// Where what departments answer goes.
+    pub(super) answers: mpsc::Sender<Answered>,
+    pub(super) mailroom: Mailroom,
 }
 
 /// Runs the workers.
@@ -76,9 +80,11 @@ impl Deliveries {
         clock: Arc<dyn Clock>,
         metrics: Metrics,
         listeners: broadcast::Sender<Change>,
+        answers: mpsc::Sender<Answered>,
     ) -> Self {
-        let tools = Tools { store, clock, metrics, listeners };
-        Self { mailroom: Mailroom::default(), tools, running: TaskTracker::new() }
+        let mailroom = Mailroom::default();
+        let tools = Tools { store, clock, metrics, listeners, answers, mailroom: mailroom.clone() };
+        Self { mailroom, tools, running: TaskTracker::new() }
     }
 
     pub(crate) fn mailroom(&self) -> Mailroom {

@@ -3,6 +3,8 @@
 //! Each destination has a worker of its own with its share of the deliveries under way, so a slow one delays
 //! nobody else. There is no order between deliveries to one destination: a case's versions tell which is newer.
 
+mod breaker;
+mod email;
 mod mailroom;
 mod mqtt;
 mod retry;
@@ -10,9 +12,10 @@ mod robot;
 mod webhook;
 mod worker;
 
-pub use retry::{after_failure, horizon};
+pub use retry::{after_failure, horizon, schedule};
 
 pub(crate) use mailroom::{Committed, Deliveries, Mailroom};
+pub(crate) use mqtt::Answered;
 
 use std::time::Duration;
 

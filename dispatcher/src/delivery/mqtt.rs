@@ -9,14 +9,15 @@ use super::{Failure, FailureReason};
 use crate::envelope::CONTENT_TYPE;
 use crate::store::OutboxRow;
 use citybrain_ingest_config::resolved::Credentials;
+use citybrain_types::DestinationId;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Packet, PubAck, PubAckReason, PublishProperties};
+use rumqttc::v5::mqttbytes::v5::{Packet, PubAck, PubAckReason, Publish, PublishProperties};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use rumqttc::{NetworkOptions, Outgoing, Transport};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -33,9 +34,24 @@ const RECONNECT_MAX: Duration = Duration::from_secs(5);
 
 type Answer = oneshot::Sender<Result<(), Failure>>;
 
+/// Longest answer taken, in bytes.
+const MAX_ANSWER: usize = 4_096;
+
+/// What came on a response topic.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    /// The destination on whose broker it came.
+    pub(crate) destination: DestinationId,
+    /// Correlation data: the key of the delivery that is answered.
+    pub(crate) key: String,
+    /// The payload.
+    pub(crate) body: Vec<u8>,
+}
+
 /// A topic on a broker.
 #[derive(Debug)]
 pub(super) struct Mqtt {
+    response_topic: Option<String>,
     link: Arc<Link>,
     connected: watch::Receiver<bool>,
     topic: String,
@@ -102,6 +118,9 @@ impl Link {
 
 /// Where a broker is and who asks.
 pub(super) struct Broker<'a> {
+    pub(super) response_topic: Option<&'a str>,
+    pub(super) destination: DestinationId,
+    pub(super) answers: mpsc::Sender<Answered>,
     pub(super) url: &'a Url,
     pub(super) credentials: Option<&'a Credentials>,
     pub(super) topic: &'a str,
@@ -115,8 +134,19 @@ impl Mqtt {
         let options = options(broker)?;
         let link = Arc::new(Link::default());
         let (is_connected, connected) = watch::channel(false);
-        tokio::spawn(keep_connected(options, Arc::clone(&link), is_connected, stop));
-        Ok(Self { link, connected, topic: broker.topic.to_owned(), timeout: broker.timeout })
+        let ear = broker.response_topic.map(|topic| Ear {
+            filter: topic_filter(topic),
+            destination: broker.destination.clone(),
+            answers: broker.answers.clone(),
+        });
+        tokio::spawn(keep_connected(options, Arc::clone(&link), is_connected, ear, stop));
+        Ok(Self {
+            response_topic: broker.response_topic.map(str::to_owned),
+            link,
+            connected,
+            topic: broker.topic.to_owned(),
+            timeout: broker.timeout,
+        })
     }
 
     /// One attempt: published, and acknowledged by the broker.
@@ -146,6 +176,8 @@ impl Mqtt {
             payload_format_indicator: Some(1),
             message_expiry_interval: u32::try_from(MESSAGE_EXPIRY.as_secs()).ok(),
             content_type: Some(CONTENT_TYPE.to_owned()),
+            response_topic: self.response_topic.as_ref().map(|topic| topic_of(topic, row)),
+            correlation_data: Some(row.delivery.key.clone().into()),
             user_properties: vec![("idempotency-key".to_owned(), row.delivery.key.clone())],
             ..PublishProperties::default()
         };
@@ -161,6 +193,41 @@ impl Mqtt {
         state.queued.push_back(answer);
         Ok(())
     }
+}
+
+/// Listens for what departments answer.
+struct Ear {
+    filter: String,
+    destination: DestinationId,
+    answers: mpsc::Sender<Answered>,
+}
+
+impl Ear {
+    /// Hands an answer on; one that is none is told of in the log.
+    fn hear(&self, publish: &Publish) {
+        let correlation =
+            publish.properties.as_ref().and_then(|properties| properties.correlation_data.as_ref());
+        let key = correlation.and_then(|key| std::str::from_utf8(key).ok()).filter(|key| key.len() <= 64);
+        let destination = &self.destination;
+        let Some(key) = key.filter(|_| publish.payload.len() <= MAX_ANSWER) else {
+            tracing::warn!(%destination, "an answer without correlation data, or too long, is left alone");
+            return;
+        };
+        let answer = Answered {
+            destination: destination.clone(),
+            key: key.to_owned(),
+            body: publish.payload.to_vec(),
+        };
+        if self.answers.try_send(answer).is_err() {
+            tracing::warn!(%destination, key, "too many answers at once: this one is lost; it can be sent again");
+        }
+    }
+}
+
+/// The topics that a response topic can become.
+fn topic_filter(topic: &str) -> String {
+    let levels = topic.split('/').map(|level| if level.contains('{') { "+" } else { level });
+    levels.collect::<Vec<_>>().join("/")
 }
 
 /// Fills in the topic. A name cannot make more levels or wildcards than the topic has.
@@ -200,12 +267,13 @@ async fn keep_connected(
     options: MqttOptions,
     link: Arc<Link>,
     is_connected: watch::Sender<bool>,
+    ear: Option<Ear>,
     stop: CancellationToken,
 ) {
     let mut wait = RECONNECT_MIN;
     loop {
         let (client, events) = AsyncClient::new(options.clone(), QUEUE);
-        let until_lost = one_connection(&client, events, &link, &is_connected);
+        let until_lost = one_connection(&client, events, &link, &is_connected, ear.as_ref());
         let lost = tokio::select! {
             lost = until_lost => lost,
             () = stop.cancelled() => {
@@ -233,12 +301,21 @@ async fn one_connection(
     mut events: EventLoop,
     link: &Link,
     is_connected: &watch::Sender<bool>,
+    ear: Option<&Ear>,
 ) -> String {
     loop {
         match events.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                if let Some(ear) = ear
+                    && client.try_subscribe(&ear.filter, QoS::AtLeastOnce).is_err()
+                {
+                    return "the response topic cannot be subscribed to".to_owned();
+                }
                 link.lock().client = Some(client.clone());
                 is_connected.send_replace(true);
+            }
+            Ok(Event::Incoming(Packet::Publish(publish))) => {
+                ear.into_iter().for_each(|ear| ear.hear(&publish));
             }
             Ok(event) => link.take(&event),
             Err(error) => {

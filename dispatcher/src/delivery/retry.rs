@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::store::Attempt;
+use citybrain_ingest_config::resolved::Destination;
 use citybrain_types::Timestamp;
 use std::time::Duration;
 
@@ -20,6 +21,22 @@ pub fn after_failure(schedule: &[Duration], made: u32, failure: &Failure, now: T
         }
         _ => Attempt::Dead { error },
     }
+}
+
+/// Waits between the attempts of a row: what is told at once is tried quickly first.
+#[must_use]
+pub fn schedule(destination: &Destination, urgent: bool) -> Vec<Duration> {
+    let quick = destination.urgent_retry_after.iter().filter(|_| urgent);
+    quick.chain(&destination.retry_after).copied().collect()
+}
+
+/// Whether the second channel is told after the `made`-th attempt has failed: the quick ones are used up, or there
+/// will be no other.
+#[must_use]
+pub fn tells_second(destination: &Destination, urgent: bool, made: u32, attempt: &Attempt) -> bool {
+    let quick = u32::try_from(destination.urgent_retry_after.len()).unwrap_or(u32::MAX);
+    let is_last = matches!(attempt, Attempt::Dead { .. }) && made <= quick;
+    urgent && destination.second.is_some() && (made == quick.saturating_add(1) || is_last)
 }
 
 /// The latest moment a pending delivery can honestly be due at; later ones come from a clock that was set back.

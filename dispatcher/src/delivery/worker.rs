@@ -1,7 +1,9 @@
 //! One destination's worker: claims what is due, attempts it, writes down how it went.
 
+use super::breaker::{Admit, Breaker};
+use super::email::Email;
 use super::mailroom::Tools;
-use super::mqtt::{Broker, Mqtt};
+use super::mqtt::{Answered, Broker, Mqtt};
 use super::retry;
 use super::robot::Robot;
 use super::webhook::Webhook;
@@ -13,7 +15,7 @@ use crate::store::{Attempt, OutboxRow, StoreError};
 use citybrain_ingest_config::resolved::{Channel, Destination};
 use citybrain_types::{DeliveryState, Timestamp};
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
@@ -67,11 +69,17 @@ enum Courier {
     Webhook(Webhook),
     Mqtt(Mqtt),
     Robot(Robot),
+    Email(Email),
     Broken(String),
 }
 
 impl Courier {
-    fn new(site: &str, destination: &Destination, connected_until: CancellationToken) -> Self {
+    fn new(
+        site: &str,
+        destination: &Destination,
+        answers: &mpsc::Sender<Answered>,
+        connected_until: CancellationToken,
+    ) -> Self {
         let made = match &destination.channel {
             Channel::Webhook { url, secret, old_secret, format } => {
                 let old_secret = old_secret.as_ref().map(|old| old.0.as_str());
@@ -80,12 +88,17 @@ impl Courier {
             Channel::Robot { url, template } => {
                 Robot::new(&url.0, template, destination.timeout).map(Self::Robot)
             }
-            Channel::Email { .. } => Err("this program cannot send e-mail".to_owned()),
-            Channel::Mqtt { broker, credentials, topic, .. } => {
+            Channel::Email { server, credentials, from, to } => {
+                Email::new(server, credentials.as_ref(), from, to, destination.timeout).map(Self::Email)
+            }
+            Channel::Mqtt { broker, credentials, topic, response_topic } => {
                 let broker = Broker {
                     url: broker,
                     credentials: credentials.as_ref(),
                     topic,
+                    response_topic: response_topic.as_deref(),
+                    destination: destination.id.clone(),
+                    answers: answers.clone(),
                     client_id: client_id(site, destination),
                     timeout: destination.timeout,
                 };
@@ -103,6 +116,7 @@ impl Courier {
             Self::Webhook(webhook) => webhook.send(row, now).await,
             Self::Mqtt(mqtt) => mqtt.send(row).await,
             Self::Robot(robot) => robot.send(row).await,
+            Self::Email(email) => email.send(row).await,
             Self::Broken(problem) => Err(Failure::new(FailureReason::Misconfigured, problem.clone())),
         }
     }
@@ -119,7 +133,15 @@ struct Desk {
     destination: Destination,
     courier: Courier,
     tools: Tools,
+    breaker: Mutex<Breaker>,
     abandon: CancellationToken,
+}
+
+impl Desk {
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        // Its state is only ever replaced by single assignments: a panic leaves it usable.
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One destination's worker.
@@ -146,8 +168,14 @@ impl Worker {
         let (express_in, express) = mpsc::channel(EXPRESS_QUEUE);
         let (stop, abandon, connected) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
-        let courier = Courier::new(site, destination, connected.clone());
-        let desk = Desk { destination: destination.clone(), courier, tools, abandon: abandon.clone() };
+        let courier = Courier::new(site, destination, &tools.answers, connected.clone());
+        let desk = Desk {
+            destination: destination.clone(),
+            courier,
+            tools,
+            breaker: Mutex::default(),
+            abandon: abandon.clone(),
+        };
         let wake = Arc::new(Notify::new());
         let worker = Self {
             desk: Arc::new(desk),
@@ -199,17 +227,30 @@ impl Worker {
         let Tools { store, clock, .. } = &self.desk.tools;
         let destination = &self.desk.destination;
         let (store, now) = (store.clone(), clock.now());
-        let horizon = retry::horizon(&destination.retry_after, now);
+        let horizon = retry::horizon(&retry::schedule(destination, true), now);
+        let admit = self.desk.breaker().admits(now);
         // Those under way are still pending in the store.
         let rows = store.due(&destination.id, now, horizon, self.share + self.under_way.len()).await?;
         let room = self.share - self.under_way.len();
-        let fresh: Vec<_> =
-            rows.into_iter().filter(|row| !self.under_way.contains(&row.delivery.key)).take(room).collect();
+        let mut probe = admit == Admit::Probe;
+        let may_go = |row: &OutboxRow| row.urgent || admit == Admit::All || std::mem::take(&mut probe);
+        let fresh: Vec<_> = rows
+            .into_iter()
+            .filter(|row| !self.under_way.contains(&row.delivery.key))
+            .filter(may_go)
+            .take(room)
+            .collect();
         for row in fresh {
+            if !row.urgent && admit == Admit::Probe {
+                self.desk.breaker().probe();
+            }
             self.attempt(row, None);
         }
         // What is due now and did not fit is claimed when an attempt ends.
         let due = store.next_due(&self.desk.destination.id, now).await?;
+        if let Admit::UrgentUntil(until) = admit {
+            return Ok(until.since(now).clamp(SHORTEST_LOOK, PENDING_LOOK));
+        }
         Ok(due.map_or(IDLE_LOOK, |due| due.since(now).clamp(SHORTEST_LOOK, PENDING_LOOK)))
     }
 
@@ -268,10 +309,18 @@ async fn attempt(desk: Arc<Desk>, row: OutboxRow, committed: Option<watch::Recei
 
 async fn write_down(desk: &Desk, row: &OutboxRow, result: Result<(), Failure>, now: Timestamp) {
     let made = (row.delivery.attempts - row.attempts_before.min(row.delivery.attempts)).saturating_add(1);
+    let schedule = retry::schedule(&desk.destination, row.urgent);
     let attempt = match &result {
         Ok(()) => Attempt::Acknowledged { at: now },
-        Err(failure) => retry::after_failure(&desk.destination.retry_after, made, failure, now),
+        Err(failure) => retry::after_failure(&schedule, made, failure, now),
     };
+    let turned = desk.breaker().ended(result.as_ref().err().map(|failure| failure.reason), now);
+    if let Some(down) = turned {
+        let destination = &desk.destination.id;
+        desk.tools.metrics.destination_down(destination, down);
+        tracing::warn!(%destination, down, "a destination does not answer, or answers again");
+    }
+    let second = second_channel(desk, row, made, &attempt, now);
     let state = match &attempt {
         Attempt::Acknowledged { .. } => DeliveryState::Delivered,
         Attempt::Retry { .. } => DeliveryState::Pending,
@@ -279,7 +328,10 @@ async fn write_down(desk: &Desk, row: &OutboxRow, result: Result<(), Failure>, n
     };
     log(desk, row, &result, state);
     loop {
-        let Err(error) = desk.tools.store.record(&row.delivery.key, &attempt).await else { break };
+        let Err(error) = desk.tools.store.record_and_tell(&row.delivery.key, &attempt, second.as_ref()).await
+        else {
+            break;
+        };
         desk.tools.metrics.store_failed(&error);
         tracing::error!(reason = error.name(), %error, key = row.delivery.key, "an attempt cannot be written down");
         tokio::select! {
@@ -287,9 +339,31 @@ async fn write_down(desk: &Desk, row: &OutboxRow, result: Result<(), Failure>, n
             () = tokio::time::sleep(PENDING_LOOK) => {}
         }
     }
+    if second.is_some() {
+        desk.tools.mailroom.wake();
+    }
     let change = Change::Delivery { case: row.delivery.case.clone(), key: row.delivery.key.clone(), state };
     // Nobody listening is no failure.
     let _ = desk.tools.listeners.send(change);
+}
+
+/// The row for the second channel, when this attempt was the last quick one of something that is told at once.
+fn second_channel(
+    desk: &Desk,
+    row: &OutboxRow,
+    made: u32,
+    attempt: &Attempt,
+    now: Timestamp,
+) -> Option<OutboxRow> {
+    if matches!(attempt, Attempt::Acknowledged { .. })
+        || !retry::tells_second(&desk.destination, row.urgent, made, attempt)
+    {
+        return None;
+    }
+    let second = desk.destination.second.as_ref()?;
+    let (destination, case) = (&row.delivery.destination, &row.delivery.case);
+    tracing::warn!(%destination, %second, %case, "an urgent delivery goes to the second channel, too");
+    crate::outbox::for_second(row, second, now)
 }
 
 /// Log line and metric of one attempt.

@@ -1,6 +1,7 @@
 //! The stage around the decision: looks in, what became of incidents out.
 
 use super::{IncidentChange, Incidents};
+use crate::case::Glance;
 use crate::evidence::Look;
 use crate::metrics::{Metrics, Stage};
 use crate::permit::Register;
@@ -15,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 pub(crate) struct Step {
     pub(crate) changes: Vec<IncidentChange>,
     pub(crate) judged: BTreeMap<CameraId, (u64, Timestamp)>,
+    pub(crate) glances: Vec<Glance>,
 }
 
 /// What the stage is made of.
@@ -46,6 +48,7 @@ pub(crate) async fn run(mut stage: IncidentStage, mut looks: mpsc::Receiver<Vec<
             step.changes.extend(stage.incidents.reject(&id, at));
         }
         for look in &batch {
+            step.glances.extend(Glance::of(look));
             for change in stage.incidents.take(look) {
                 match change {
                     IncidentChange::Held { camera, kind, reason } => {

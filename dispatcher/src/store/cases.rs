@@ -9,6 +9,11 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeMap;
 
+/// Cases of one period that are appraised: a district has some 550 a day.
+pub const MAX_APPRAISED: u32 = 100_000;
+/// Open cases of one kind among which a report looks for its own; a district has some hundreds.
+const MAX_JOINABLE: u32 = 2_000;
+
 impl Store {
     /// One case.
     ///
@@ -72,6 +77,52 @@ impl Store {
         )
         .bind(now.as_micros())
         .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|row| body("cases", row)).collect()
+    }
+
+    /// Cases that are being re-checked, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn rechecking(&self, limit: u32) -> Result<Vec<Case>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, body FROM cases WHERE state = 'rechecking' ORDER BY opened_at, id LIMIT ?",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|row| body("cases", row)).collect()
+    }
+
+    /// Open cases of a kind, newest first, at most [`MAX_JOINABLE`]: what a report may join.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn open_of_kind(&self, kind: &EventKind) -> Result<Vec<Case>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, body FROM cases WHERE kind = ? AND state NOT IN ('closed', 'void', 'linked') \
+             ORDER BY opened_at DESC, id DESC LIMIT ?",
+        )
+        .bind(kind.as_str())
+        .bind(i64::from(MAX_JOINABLE))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|row| body("cases", row)).collect()
+    }
+
+    /// Cases opened from a moment on and before another, oldest first, at most [`MAX_APPRAISED`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn opened_between(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Case>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, body FROM cases WHERE opened_at >= ? AND opened_at < ? ORDER BY opened_at, id LIMIT ?",
+        )
+        .bind(from.as_micros())
+        .bind(to.as_micros())
+        .bind(i64::from(MAX_APPRAISED))
         .fetch_all(&self.readers)
         .await?;
         rows.iter().map(|row| body("cases", row)).collect()

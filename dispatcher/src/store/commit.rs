@@ -78,7 +78,7 @@ impl Store {
                 CaseWrite::Change { case, changes, deliveries } => {
                     if write_case(connection, case, changes).await? {
                         write_trail(connection, changes).await?;
-                        write_deliveries(connection, deliveries).await?;
+                        write_deliveries(connection, deliveries, false).await?;
                     }
                 }
                 CaseWrite::Refresh(case) => refresh_case(connection, case).await?,
@@ -175,30 +175,38 @@ async fn write_trail(to: &mut SqliteConnection, changes: &[CaseChange]) -> Resul
     Ok(())
 }
 
-async fn write_deliveries(to: &mut SqliteConnection, rows: &[OutboxRow]) -> Result<(), StoreError> {
+/// Puts rows into the outbox. One whose key is there already is an error, or left as it is.
+pub(super) async fn write_deliveries(
+    to: &mut SqliteConnection,
+    rows: &[OutboxRow],
+    may_be_there: bool,
+) -> Result<(), StoreError> {
+    let conflict = if may_be_there { "ON CONFLICT (key) DO NOTHING" } else { "" };
+    let insert = format!(
+        "INSERT INTO deliveries (key, case_id, case_version, destination, event, kind, camera, department, \
+         captured_at, body, state, attempts, created_at, next_attempt_at, urgent) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {conflict}"
+    );
     for row in rows {
         let delivery = &row.delivery;
-        sqlx::query(
-            "INSERT INTO deliveries (key, case_id, case_version, destination, event, kind, camera, department, \
-             captured_at, body, state, attempts, created_at, next_attempt_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&delivery.key)
-        .bind(delivery.case.as_str())
-        .bind(i64::from(delivery.case_version))
-        .bind(delivery.destination.as_str())
-        .bind(row.event.name())
-        .bind(row.kind.as_str())
-        .bind(row.camera.as_ref().map_or("", CameraId::as_str))
-        .bind(row.department.as_str())
-        .bind(row.captured_at.as_micros())
-        .bind(&row.body)
-        .bind(delivery.state.name())
-        .bind(i64::from(delivery.attempts))
-        .bind(delivery.created_at.as_micros())
-        .bind(delivery.next_attempt_at.map(Timestamp::as_micros))
-        .execute(&mut *to)
-        .await?;
+        sqlx::query(sqlx::AssertSqlSafe(insert.as_str()))
+            .bind(&delivery.key)
+            .bind(delivery.case.as_str())
+            .bind(i64::from(delivery.case_version))
+            .bind(delivery.destination.as_str())
+            .bind(row.event.name())
+            .bind(row.kind.as_str())
+            .bind(row.camera.as_ref().map_or("", CameraId::as_str))
+            .bind(row.department.as_str())
+            .bind(row.captured_at.as_micros())
+            .bind(&row.body)
+            .bind(delivery.state.name())
+            .bind(i64::from(delivery.attempts))
+            .bind(delivery.created_at.as_micros())
+            .bind(delivery.next_attempt_at.map(Timestamp::as_micros))
+            .bind(i64::from(row.urgent))
+            .execute(&mut *to)
+            .await?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The outbox: what is to be sent, what was acknowledged, what was given up.
 
+use super::commit::write_deliveries;
 use super::filter::{Cursor, bound};
 use super::{DeliveryFilter, DeliveryPage, PageRequest, Store, StoreError, damaged};
 use crate::envelope::EventType;
@@ -26,6 +27,8 @@ pub struct OutboxRow {
     pub captured_at: Timestamp,
     /// The envelope, as JSON.
     pub body: String,
+    /// It is told at once: a fire does not wait.
+    pub urgent: bool,
     /// Attempts made before an operator had it replayed; the retry schedule counts from here.
     pub attempts_before: u32,
 }
@@ -64,7 +67,7 @@ pub enum Replay {
 }
 
 impl Store {
-    /// Pending deliveries to one destination that are due at `now`, oldest first. One that is due later than
+    /// Pending deliveries to one destination that are due at `now`, urgent ones first, then oldest first. One that is due later than
     /// `horizon` counts as due: the clock has been set back, and waiting for it would delay the delivery.
     ///
     /// # Errors
@@ -78,7 +81,7 @@ impl Store {
     ) -> Result<Vec<OutboxRow>, StoreError> {
         let rows = sqlx::query(
             "SELECT * FROM deliveries WHERE destination = ? AND state = 'pending' \
-             AND (next_attempt_at <= ? OR next_attempt_at > ?) ORDER BY next_attempt_at, seq LIMIT ?",
+             AND (next_attempt_at <= ? OR next_attempt_at > ?) ORDER BY urgent DESC, next_attempt_at, seq LIMIT ?",
         )
         .bind(destination.as_str())
         .bind(now.as_micros())
@@ -126,6 +129,20 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     pub async fn record(&self, key: &str, attempt: &Attempt) -> Result<(), StoreError> {
+        self.record_and_tell(key, attempt, None).await
+    }
+
+    /// The same, with a delivery to another destination in the same transaction; one that is there already stays as
+    /// it is.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn record_and_tell(
+        &self,
+        key: &str,
+        attempt: &Attempt,
+        second: Option<&OutboxRow>,
+    ) -> Result<(), StoreError> {
         let (state, next, delivered, error) = match attempt {
             Attempt::Acknowledged { at } => (DeliveryState::Delivered, None, Some(at.as_micros()), None),
             Attempt::Retry { next_attempt_at, error } => {
@@ -133,6 +150,7 @@ impl Store {
             }
             Attempt::Dead { error } => (DeliveryState::Dead, None, None, Some(error)),
         };
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query(
             "UPDATE deliveries SET state = ?, attempts = attempts + 1, next_attempt_at = ?, delivered_at = ?, \
              last_error = coalesce(?, last_error) WHERE key = ? AND state <> 'delivered'",
@@ -142,8 +160,12 @@ impl Store {
         .bind(delivered)
         .bind(error)
         .bind(key)
-        .execute(&self.writer)
+        .execute(&mut *transaction)
         .await?;
+        if let Some(second) = second {
+            write_deliveries(&mut transaction, std::slice::from_ref(second), true).await?;
+        }
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -188,6 +210,34 @@ impl Store {
         told.map(|row| row.map(|row| (row.delivery.destination, row.department))).collect()
     }
 
+    /// Makes every dead delivery to a destination pending again; says how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn replay_all(&self, destination: &DestinationId, now: Timestamp) -> Result<u64, StoreError> {
+        let changed = sqlx::query(
+            "UPDATE deliveries SET state = 'pending', next_attempt_at = ?, attempts_before = attempts \
+             WHERE destination = ? AND state = 'dead'",
+        )
+        .bind(now.as_micros())
+        .bind(destination.as_str())
+        .execute(&self.writer)
+        .await?;
+        Ok(changed.rows_affected())
+    }
+
+    /// A delivery with all that is needed to send it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or the row is damaged.
+    pub async fn delivery(&self, key: &str) -> Result<Option<OutboxRow>, StoreError> {
+        let row = sqlx::query("SELECT * FROM deliveries WHERE key = ?")
+            .bind(key)
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(outbox_row).transpose()
+    }
+
     /// Deliveries of one case, oldest first.
     ///
     /// # Errors
@@ -211,11 +261,14 @@ impl Store {
     ) -> Result<DeliveryPage, StoreError> {
         let (before, _) = bound(page);
         let rows = sqlx::query(
-            "SELECT * FROM deliveries WHERE seq < ? AND (? IS NULL OR state = ?) ORDER BY seq DESC LIMIT ?",
+            "SELECT * FROM deliveries WHERE seq < ? AND (? IS NULL OR state = ?) \
+             AND (? IS NULL OR destination = ?) ORDER BY seq DESC LIMIT ?",
         )
         .bind(before)
         .bind(filter.state.map(DeliveryState::name))
         .bind(filter.state.map(DeliveryState::name))
+        .bind(filter.destination.as_ref().map(DestinationId::as_str))
+        .bind(filter.destination.as_ref().map(DestinationId::as_str))
         .bind(i64::from(page.limit()))
         .fetch_all(&self.readers)
         .await?;
@@ -262,6 +315,7 @@ fn outbox_row(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
         department: DepartmentId::new(text("department")?).map_err(|e| bad(e.to_string()))?,
         captured_at: Timestamp::from_micros(row.try_get("captured_at")?),
         body: text("body")?,
+        urgent: row.try_get::<i64, _>("urgent")? != 0,
         attempts_before: count("attempts_before")?,
     })
 }

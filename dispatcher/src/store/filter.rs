@@ -1,6 +1,9 @@
 //! What of the store is asked for, and how far a reader has come.
 
-use citybrain_types::{Case, CaseId, CaseState, Delivery, DeliveryState, EventKind, Timestamp};
+use citybrain_types::{
+    Case, CaseId, CaseState, Delivery, DeliveryState, DestinationId, EventKind, Timestamp,
+};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Most rows in one page.
@@ -19,10 +22,12 @@ pub struct CaseFilter {
 }
 
 /// Which deliveries.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
     /// In this state only.
     pub state: Option<DeliveryState>,
+    /// To this destination only.
+    pub destination: Option<DestinationId>,
 }
 
 /// A cursor that this program did not hand out.
@@ -94,7 +99,7 @@ impl Default for PageRequest {
 }
 
 /// A page of cases, newest first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CasePage {
     /// The cases.
     pub cases: Vec<Case>,
@@ -103,7 +108,7 @@ pub struct CasePage {
 }
 
 /// A page of deliveries, newest first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct DeliveryPage {
     /// The deliveries.
     pub deliveries: Vec<Delivery>,

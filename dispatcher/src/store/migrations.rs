@@ -14,6 +14,7 @@ fn all() -> Vec<Migration> {
     vec![
         simple(1, "cases", include_str!("migrations/0001_cases.sql")),
         simple(2, "clocks", include_str!("migrations/0002_clocks.sql")),
+        simple(3, "urgent", include_str!("migrations/0003_urgent.sql")),
         simple(100, "incident_reports", include_str!("migrations/0100_incident_reports.sql")),
     ]
 }

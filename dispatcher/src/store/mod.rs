@@ -13,6 +13,7 @@ mod filter;
 mod migrations;
 
 pub use answers::Answer;
+pub use cases::MAX_APPRAISED;
 pub use commit::{CaseWrite, Commit, Watermark};
 pub use deliveries::{Attempt, OutboxRow, Replay};
 pub use filter::{

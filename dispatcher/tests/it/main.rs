@@ -5,10 +5,12 @@
 
 mod api;
 mod cases;
+mod channels;
 mod crash;
 mod determinism;
 mod dispatch;
 mod fire;
+mod intake;
 mod mqtt;
 mod replay;
 mod sensors;

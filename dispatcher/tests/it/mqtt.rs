@@ -4,7 +4,7 @@ use crate::support::city::{around, city, look, send_to, with_box};
 use crate::support::{House, PATIENCE};
 use citybrain_ingest_config::resolved::{Channel, Credentials};
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Packet, Publish};
+use rumqttc::v5::mqttbytes::v5::{Packet, Publish, PublishProperties};
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -205,4 +205,56 @@ async fn a_broker_that_refuses_the_password_is_a_failed_delivery_without_the_pas
     };
     assert!(error.starts_with("unreachable") && !error.contains("sesame"), "{error}");
     house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_department_takes_a_case_by_answering_on_the_response_topic() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), "allow_anonymous true");
+    let heard = subscriber(broker.port);
+    let mut city = city(folder.path());
+    let mut channel = broker.channel("city/{kind}", None);
+    if let Channel::Mqtt { response_topic, .. } = &mut channel {
+        *response_topic = Some("answers/{department}".to_owned());
+    }
+    send_to(&mut city, "brigade-mqtt", channel, Duration::from_secs(2), &[Duration::from_millis(100); 100]);
+    let house = House::open(city).await;
+    let littered = |n| with_box(look("gate-1", n), "littering", 0.95, around(0.5, 0.5));
+    house.publish(&[littered(0), littered(1)]).await;
+    let id = house.wait_for_cases(1).await.remove(0).id;
+    let told = wait_until_heard(&heard, 1).await.into_values().next().unwrap().remove(0);
+    let properties = told.properties.unwrap();
+    let (topic, correlation) = (properties.response_topic.unwrap(), properties.correlation_data.unwrap());
+    assert_eq!(topic, "answers/brigade");
+
+    let (client, mut events) = AsyncClient::new(MqttOptions::new("answering", "127.0.0.1", broker.port), 16);
+    tokio::spawn(async move { while events.poll().await.is_ok() {} });
+    let answer = |key: &[u8], body: &str| {
+        let properties =
+            PublishProperties { correlation_data: Some(key.to_vec().into()), ..PublishProperties::default() };
+        client.publish_with_properties(topic.clone(), QoS::AtLeastOnce, false, body.to_owned(), properties)
+    };
+    // What is no answer to anything of ours, and what is not understood, changes nothing.
+    answer(b"dlv_unknown", "").await.unwrap();
+    answer(&correlation, "{\"action\":\"burn\"}").await.unwrap();
+    answer(&correlation, "").await.unwrap();
+    wait_for_state(&house, &id, "accepted").await;
+    answer(&correlation, "{\"action\":\"done\",\"by\":\"crew 4\"}").await.unwrap();
+    wait_for_state(&house, &id, "rechecking").await;
+    let trail = house.services.case(&id).await.unwrap().unwrap().trail;
+    let by: Vec<_> = trail.iter().skip(4).map(|line| line.by.as_str()).collect();
+    assert_eq!(by, ["brigade", "crew 4"]);
+    house.close().await;
+}
+
+async fn wait_for_state(house: &House, id: &citybrain_types::CaseId, state: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let case = house.services.case(id).await.unwrap().unwrap().case;
+        if case.state.name() == state {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{} instead of {state}", case.state);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

@@ -154,7 +154,7 @@ async fn a_delivery_that_is_given_up_can_be_replayed_under_its_key() {
 
 async fn wait_for_a_dead_one(house: &House) -> String {
     let deadline = Instant::now() + PATIENCE;
-    let filter = DeliveryFilter { state: Some(DeliveryState::Dead) };
+    let filter = DeliveryFilter { state: Some(DeliveryState::Dead), destination: None };
     loop {
         let dead = house.services.deliveries(&filter, &PageRequest::default()).await.unwrap().deliveries;
         if let Some(delivery) = dead.first() {

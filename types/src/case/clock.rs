@@ -67,7 +67,7 @@ impl Level {
 }
 
 /// One clock of one case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StageClock {
     /// What it times.
     pub stage: ClockStage,

@@ -8,7 +8,7 @@ use citybrain_dispatcher::{CaseFilter, Dispatcher, DispatcherParts, PageRequest,
 use citybrain_ingest_config::City;
 use citybrain_types::{
     CameraDirectory, CameraId, CameraState, CameraStatus, Case, Clock, DetectionBatch, FocusRequest,
-    FrameDetections, SystemClock, Timestamp,
+    FrameDetections, SnapshotRef, SystemClock, Timestamp,
 };
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
@@ -24,12 +24,20 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Street {
     cameras: Vec<CameraId>,
     stalled: AtomicUsize,
+    picture: std::sync::Mutex<Option<SnapshotRef>>,
 }
 
 impl Street {
     /// The first `count` cameras have stalled.
     pub fn stall(&self, count: usize) {
         self.stalled.store(count, Ordering::Release);
+    }
+}
+
+impl Street {
+    /// What every camera has shown last.
+    pub fn shows(&self, path: &str) {
+        *self.picture.lock().unwrap() = Some(SnapshotRef::new(path).unwrap());
     }
 }
 
@@ -45,7 +53,7 @@ impl CameraDirectory for Street {
             last_look_at: Some(Timestamp::EPOCH),
             media: None,
             connects: 1,
-            snapshot: None,
+            snapshot: self.picture.lock().unwrap().clone(),
         };
         self.cameras.iter().enumerate().map(status).collect()
     }
@@ -70,7 +78,7 @@ impl House {
         let (asked, focus) = mpsc::channel(16);
         let mut registry = Registry::default();
         let cameras = city.cameras.keys().cloned().collect();
-        let street = Arc::new(Street { cameras, stalled: AtomicUsize::new(0) });
+        let street = Arc::new(Street { cameras, stalled: AtomicUsize::new(0), picture: Default::default() });
         let dispatcher = citybrain_dispatcher::start(DispatcherParts {
             city: Arc::new(city),
             bus: batches,

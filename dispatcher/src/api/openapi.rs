@@ -1,0 +1,460 @@
+//! The OpenAPI 3.1 document of the API, made from the types that are read and written.
+
+use super::actions::ActionBody;
+use super::appraisal::Form;
+use super::cases::{Cameras, Kinds, Replayed};
+use super::open311::{Posted, Request as GeoRequest, Service as GeoService};
+use super::problem::Problem;
+use super::reports::{ReportBody, Reported};
+use crate::appraisal::{Appraisal, PeriodKind};
+use crate::services::{CaseView, Readiness};
+use crate::store::{CasePage, DeliveryPage, MAX_PAGE};
+use axum::Json;
+use citybrain_types::{Case, CaseId, CaseState, Delivery, DeliveryState, DestinationId};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+/// Media type of problems.
+const PROBLEM: &str = "application/problem+json";
+
+/// `GET /api/v1/openapi.json`.
+pub(super) async fn document() -> Json<Value> {
+    Json(openapi())
+}
+
+/// The document.
+#[must_use]
+pub fn openapi() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut book = Book {
+        input: settings.clone().into_generator(),
+        output: settings.for_serialize().into_generator(),
+        paths: Map::new(),
+    };
+    book.cases();
+    book.deliveries();
+    book.city();
+    book.open311();
+    let mut schemas = book.input.take_definitions(true);
+    schemas.extend(book.output.take_definitions(true));
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "citybrain",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Cases of a city, what may be done with them, and what is told of them.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "paths": book.paths,
+        "components": { "schemas": schemas },
+    })
+}
+
+struct Book {
+    input: SchemaGenerator,
+    output: SchemaGenerator,
+    paths: Map<String, Value>,
+}
+
+/// One operation on its way into the document.
+struct Operation {
+    method: &'static str,
+    path: &'static str,
+    id: &'static str,
+    summary: &'static str,
+    parameters: Vec<Value>,
+    body: Option<Value>,
+    responses: Map<String, Value>,
+}
+
+impl Operation {
+    fn new(method: &'static str, path: &'static str, id: &'static str, summary: &'static str) -> Self {
+        let (parameters, responses) = (Vec::new(), Map::new());
+        Self { method, path, id, summary, parameters, body: None, responses }
+    }
+
+    fn with(mut self, parameter: Value) -> Self {
+        self.parameters.push(parameter);
+        self
+    }
+
+    fn takes(mut self, media: &str, schema: &Value) -> Self {
+        self.body = Some(json!({ "required": true, "content": { media: { "schema": schema } } }));
+        self
+    }
+
+    fn answers(mut self, status: u16, what: &str, media: &str, schema: &Value) -> Self {
+        let answer = json!({ "description": what, "content": { media: { "schema": schema } } });
+        self.responses.insert(status.to_string(), answer);
+        self
+    }
+
+    fn refuses(self, schema: &Value, media: &str, refusals: &[(u16, &str)]) -> Self {
+        refusals.iter().fold(self, |this, (status, what)| this.answers(*status, what, media, schema))
+    }
+}
+
+fn path(name: &str, what: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": "path", "required": true, "description": what, "schema": schema })
+}
+
+fn query(name: &str, what: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": "query", "required": false, "description": what, "schema": schema })
+}
+
+fn header(name: &str, what: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": "header", "required": false, "description": what, "schema": schema })
+}
+
+fn limit() -> Value {
+    let schema = json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX });
+    query("limit", &format!("Most rows; held within 1 and {MAX_PAGE}."), &schema)
+}
+
+fn cursor() -> Value {
+    query("cursor", "`next` of the page before.", &json!({ "type": "string", "maxLength": 96 }))
+}
+
+fn idempotency() -> Value {
+    let what = "The same request under the same key acts once and is answered the same, for a week.";
+    header("Idempotency-Key", what, &json!({ "type": "string", "pattern": "^[!-~]{1,128}$" }))
+}
+
+const STORE: (u16, &str) = (503, "The case store does not answer.");
+const NO_CASE: (u16, &str) = (404, "There is no such case.");
+const BAD: (u16, &str) = (400, "The request is not understood.");
+
+impl Book {
+    fn out<T: JsonSchema>(&mut self) -> Value {
+        self.output.subschema_for::<T>().to_value()
+    }
+
+    fn taken<T: JsonSchema>(&mut self) -> Value {
+        self.input.subschema_for::<T>().to_value()
+    }
+
+    fn add(&mut self, operation: Operation) {
+        let mut entry = json!({
+            "operationId": operation.id,
+            "summary": operation.summary,
+            "parameters": operation.parameters,
+            "responses": operation.responses,
+        });
+        if let Some(body) = operation.body {
+            entry["requestBody"] = body;
+        }
+        let at = self.paths.entry(operation.path).or_insert_with(|| json!({}));
+        at[operation.method] = entry;
+    }
+
+    fn cases(&mut self) {
+        let problem = self.out::<Problem>();
+        let id = self.taken::<CaseId>();
+        let case_id = || path("id", "The case.", &id);
+        let state = self.taken::<CaseState>();
+        let (page, view, case) = (self.out::<CasePage>(), self.out::<CaseView>(), self.out::<Case>());
+        self.add(
+            Operation::new("get", "/api/v1/cases", "listCases", "Cases, newest first")
+                .with(query("state", "In this state only.", &state))
+                .with(query("kind", "Of this kind only.", &json!({ "type": "string" })))
+                .with(limit())
+                .with(cursor())
+                .answers(200, "A page of cases.", "application/json", &page)
+                .refuses(&problem, PROBLEM, &[BAD, STORE]),
+        );
+        self.add(
+            Operation::new(
+                "get",
+                "/api/v1/cases/{id}",
+                "readCase",
+                "A case with its trail, deliveries and what it allows",
+            )
+            .with(case_id())
+            .with(header("If-None-Match", "The ETag known.", &json!({ "type": "string" })))
+            .answers(200, "The case; its ETag names its version.", "application/json", &view)
+            .answers(304, "It has not changed.", "application/json", &json!({}))
+            .refuses(&problem, PROBLEM, &[BAD, NO_CASE, STORE]),
+        );
+        let (order, report, reported) =
+            (self.taken::<ActionBody>(), self.taken::<ReportBody>(), self.out::<Reported>());
+        let refusals = [
+            BAD,
+            NO_CASE,
+            (403, "A page of another site may not change anything."),
+            (409, "The case does not allow it; `allowed` says what it does."),
+            (412, "The case is at another version than `If-Match` names."),
+            (413, "The body is too large."),
+            (415, "The body is no JSON."),
+            (422, "The order cannot be followed, or its key was used for another."),
+            STORE,
+        ];
+        self.add(
+            Operation::new("post", "/api/v1/cases/{id}/actions", "actOnCase", "Do something with a case")
+                .with(case_id())
+                .with(header(
+                    "If-Match",
+                    "The ETag of the case as it was seen.",
+                    &json!({ "type": "string" }),
+                ))
+                .with(idempotency())
+                .takes("application/json", &order)
+                .answers(200, "The case as it stands then.", "application/json", &case)
+                .refuses(&problem, PROBLEM, &refusals),
+        );
+        let xml = json!({ "type": "string" });
+        self.add(
+            Operation::new(
+                "get",
+                "/api/v1/cases/{id}/cap",
+                "readAlert",
+                "A confirmed fire as a CAP 1.2 alert",
+            )
+            .with(case_id())
+            .answers(200, "The alert.", crate::cap::CONTENT_TYPE, &xml)
+            .refuses(&problem, PROBLEM, &[BAD, NO_CASE, STORE]),
+        );
+        self.add(
+            Operation::new("post", "/api/v1/reports", "report", "Tell of something")
+                .with(idempotency())
+                .takes("application/json", &report)
+                .answers(200, "It has joined an open case.", "application/json", &reported)
+                .answers(201, "It has opened a case.", "application/json", &reported)
+                .refuses(&problem, PROBLEM, &refusals[2..])
+                .refuses(&problem, PROBLEM, &[BAD]),
+        );
+    }
+
+    fn deliveries(&mut self) {
+        let problem = self.out::<Problem>();
+        let (page, delivery, replayed) =
+            (self.out::<DeliveryPage>(), self.out::<Delivery>(), self.out::<Replayed>());
+        let (state, destination) = (self.taken::<DeliveryState>(), self.taken::<DestinationId>());
+        self.add(
+            Operation::new(
+                "get",
+                "/api/v1/deliveries",
+                "listDeliveries",
+                "Deliveries, newest first; dead ones are those given up",
+            )
+            .with(query("state", "In this state only.", &state))
+            .with(query("destination", "To this destination only.", &destination))
+            .with(limit())
+            .with(cursor())
+            .answers(200, "A page of deliveries.", "application/json", &page)
+            .refuses(&problem, PROBLEM, &[BAD, STORE]),
+        );
+        let refusals = [
+            BAD,
+            (403, "A page of another site may not change anything."),
+            (404, "There is no such delivery or destination."),
+            (409, "It has not been given up."),
+            STORE,
+        ];
+        self.add(
+            Operation::new(
+                "post",
+                "/api/v1/deliveries/{key}/replay",
+                "replayDelivery",
+                "Send a dead delivery again, under its key",
+            )
+            .with(path("key", "Its idempotency key.", &json!({ "type": "string", "minLength": 1 })))
+            .answers(202, "It goes out.", "application/json", &delivery)
+            .refuses(&problem, PROBLEM, &refusals),
+        );
+        self.add(
+            Operation::new(
+                "post",
+                "/api/v1/destinations/{id}/replay",
+                "replayDestination",
+                "Send every dead delivery to a destination again",
+            )
+            .with(path("id", "The destination.", &destination))
+            .answers(202, "They go out.", "application/json", &replayed)
+            .refuses(&problem, PROBLEM, &refusals),
+        );
+    }
+
+    fn city(&mut self) {
+        let problem = self.out::<Problem>();
+        let (cameras, kinds, readiness) =
+            (self.out::<Cameras>(), self.out::<Kinds>(), self.out::<Readiness>());
+        let text = json!({ "type": "string" });
+        let found = self.out::<Appraisal>();
+        let (period, form) = (self.taken::<PeriodKind>(), self.taken::<Form>());
+        let mut appraisal = Operation::new(
+            "get",
+            "/api/v1/appraisal",
+            "appraise",
+            "Response, handling and satisfaction rates, classes, hot spots",
+        )
+        .with(query("period", "How long; a week when not given.", &period))
+        .with(query("day", "A day in it, `2026-11-25`; today when not given.", &json!({ "type": "string" })))
+        .with(query("format", "In which form.", &form))
+        .answers(200, "The appraisal.", "application/json", &found)
+        .refuses(&problem, PROBLEM, &[BAD, STORE]);
+        if let Some(content) = appraisal.responses.get_mut("200").and_then(|answer| answer.get_mut("content"))
+        {
+            content["text/html"] = json!({ "schema": text });
+            content["text/csv"] = json!({ "schema": text });
+        }
+        self.add(appraisal);
+        self.add(
+            Operation::new("get", "/api/v1/cameras", "listCameras", "Cameras and how they stand").answers(
+                200,
+                "Every camera.",
+                "application/json",
+                &cameras,
+            ),
+        );
+        self.add(Operation::new("get", "/api/v1/kinds", "listKinds", "The event catalogue").answers(
+            200,
+            "Every kind.",
+            "application/json",
+            &kinds,
+        ));
+        self.add(
+            Operation::new(
+                "get",
+                "/api/v1/events",
+                "listen",
+                "Changes as they happen, as server-sent events",
+            )
+            .answers(200, "A stream that does not end.", "text/event-stream", &text),
+        );
+        self.add(Operation::new("get", "/api/v1/openapi.json", "describe", "This document").answers(
+            200,
+            "OpenAPI 3.1.",
+            "application/json",
+            &json!({ "type": "object" }),
+        ));
+        self.add(
+            Operation::new("get", "/healthz", "health", "The process lives and its store answers")
+                .answers(200, "It does.", "text/plain", &text)
+                .refuses(&problem, PROBLEM, &[STORE]),
+        );
+        self.add(
+            Operation::new("get", "/readyz", "readiness", "Whether the dispatcher does its work")
+                .answers(200, "It does.", "application/json", &readiness)
+                .answers(503, "A part of it does not.", "application/json", &readiness),
+        );
+        self.add(Operation::new("get", "/metrics", "metrics", "OpenMetrics").answers(
+            200,
+            "The metrics.",
+            "application/openmetrics-text",
+            &text,
+        ));
+        self.add(
+            Operation::new("get", "/snapshots/{path}", "picture", "A picture")
+                .with(path("path", "As cases name it.", &json!({ "type": "string", "minLength": 1 })))
+                .answers(200, "The picture.", "image/jpeg", &json!({ "type": "string", "format": "binary" }))
+                .refuses(&problem, PROBLEM, &[BAD, (404, "There is no such picture.")]),
+        );
+    }
+
+    fn open311(&mut self) {
+        let problems = json!({
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": { "code": { "type": "integer" }, "description": { "type": "string" } },
+                "required": ["code", "description"],
+            },
+        });
+        let (services, requests, posted) =
+            (self.out::<Vec<GeoService>>(), self.out::<Vec<GeoRequest>>(), self.out::<Vec<Posted>>());
+        let text = json!({ "type": "string" });
+        self.add(
+            Operation::new("get", "/open311/v2/services.json", "listServices", "Open311: kinds as services")
+                .answers(200, "Every service.", "application/json", &services),
+        );
+        let json = "application/json";
+        self.add(
+            Operation::new(
+                "get",
+                "/open311/v2/requests.json",
+                "listRequests",
+                "Open311: cases as requests, newest first",
+            )
+            .with(query("service_request_id", "Ids, by commas.", &text))
+            .with(query("service_code", "Of this kind only.", &text))
+            .with(query("start_date", "Opened then or later.", &text))
+            .with(query("end_date", "Opened then or before.", &text))
+            .with(query("status", "`open`, `closed` or both, by commas.", &text))
+            .answers(200, "At most 200 requests.", json, &requests)
+            .refuses(&problems, json, &[BAD, STORE]),
+        );
+        let id = json!({ "type": "string", "minLength": 1 });
+        self.add(
+            Operation::new(
+                "get",
+                "/open311/v2/requests/{id}",
+                "readRequest",
+                "Open311: one case as a request",
+            )
+            .with(path("id", "The case, with or without `.json`.", &id))
+            .answers(200, "A list of one.", json, &requests)
+            .refuses(&problems, json, &[BAD, NO_CASE, STORE]),
+        );
+        let form = json!({
+            "type": "object",
+            "properties": {
+                "service_code": { "type": "string", "minLength": 1 },
+                "lat": { "type": "number", "minimum": -90, "maximum": 90 },
+                "long": { "type": "number", "minimum": -180, "maximum": 180 },
+                "address_string": { "type": "string" },
+                "description": { "type": "string" },
+                "first_name": { "type": "string" },
+                "last_name": { "type": "string" },
+            },
+            "required": ["service_code"],
+        });
+        self.add(
+            Operation::new("post", "/open311/v2/requests.json", "postRequest", "Open311: tell of something")
+                .takes("application/x-www-form-urlencoded", &form)
+                .answers(201, "It was taken in.", json, &posted)
+                .refuses(
+                    &problems,
+                    json,
+                    &[
+                        BAD,
+                        (403, "Not from a page of another site."),
+                        (413, "Too large."),
+                        (415, "The body is no form."),
+                        STORE,
+                    ],
+                ),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_of_the_router_is_described_and_every_reference_leads_somewhere() {
+        let document = openapi();
+        let described: Vec<&str> =
+            document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+        let source = include_str!("mod.rs");
+        let routes = source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+        let mut count = 0;
+        for route in routes {
+            count += 1;
+            let route = route.replace("{*path}", "{path}");
+            let is_described = described.iter().any(|path| *path == route || path.ends_with(&route));
+            assert!(is_described, "{route} is not in the document");
+        }
+        assert_eq!(count, described.len(), "{described:?}");
+        let text = document.to_string();
+        for reference in text.split("\"$ref\":\"#/components/schemas/").skip(1) {
+            let name = reference.split('"').next().unwrap();
+            assert!(document["components"]["schemas"].get(name).is_some(), "{name} is not there");
+        }
+    }
+}
