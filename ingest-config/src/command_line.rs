@@ -9,7 +9,7 @@ use url::Url;
 use crate::catalogue::built_in;
 use crate::problem::{ConfigErrors, Problem, Problems};
 use crate::raw::{RawDispatch, RawPipeline, RawSite};
-use crate::resolved::{Camera, City, DecodeMode, Model, Route, Site, Stream, Transport};
+use crate::resolved::{Camera, City, Connection, DecodeMode, Model, Route, Site, Stream, Transport};
 use crate::validate::{CameraAddress, Context, built_in_centre, dispatch_limits, pipeline_limits};
 
 /// Named as the file of a problem that stands on the command line.
@@ -102,6 +102,7 @@ fn camera(id: CameraId, address: CameraAddress, kinds: BTreeSet<EventKind>) -> C
             credentials: address.credentials,
             transport: Transport::Tcp,
             decode: DecodeMode::Auto,
+            connection: Connection::Auto,
             repeat: false,
         },
         position: None,

@@ -297,7 +297,11 @@ pub(crate) fn labels_of(city: &City, sets: &[ModelSet]) -> Result<Vec<ModelLabel
 }
 
 pub(crate) fn limits_of(city: &City) -> Limits {
-    Limits { stall_after: city.pipeline.stall_after, connect_timeout: city.pipeline.connect_timeout }
+    Limits {
+        stall_after: city.pipeline.stall_after,
+        connect_timeout: city.pipeline.connect_timeout,
+        urgent_share_percent: city.pipeline.load.urgent_share_percent,
+    }
 }
 
 fn sight_of(board: Arc<CameraBoard>) -> SightOf {

@@ -15,13 +15,13 @@ mod secret;
 mod sink;
 mod site;
 
-pub use camera::{RawCamera, RawDecode, RawTransport};
+pub use camera::{RawCamera, RawConnection, RawDecode, RawTransport};
 pub use department::RawDepartment;
 pub use dispatch::RawDispatch;
 pub use evidence::RawEvidence;
 pub use kind::RawKind;
 pub use model::{RawModel, RawPrecision, RawProvider};
-pub use pipeline::RawPipeline;
+pub use pipeline::{RawAdmission, RawPipeline};
 pub use route::RawRoute;
 pub use secret::SecretText;
 pub use sink::{DEFAULT_RETRY_AFTER_SECS, RawMqtt, RawSink, RawWebhook};

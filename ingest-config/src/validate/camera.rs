@@ -9,8 +9,8 @@ use super::secret::SecretKeys;
 use super::sink::credentials;
 use super::{Context, evidence, id_fault, polygon};
 use crate::names::{Names, references};
-use crate::raw::{RawCamera, RawDecode, RawTransport};
-use crate::resolved::{Camera, DecodeMode, EvidencePolicy, Kind, Stream, Transport};
+use crate::raw::{RawCamera, RawConnection, RawDecode, RawTransport};
+use crate::resolved::{Camera, Connection, DecodeMode, EvidencePolicy, Kind, Stream, Transport};
 use crate::row::{Place, Row};
 
 type Kinds = BTreeMap<EventKind, Kind>;
@@ -95,6 +95,9 @@ fn stream(row: &Row<'_, RawCamera>, context: &mut Context<'_>) -> Option<Stream>
     if place.has("transport") && chosen.url.scheme() != "rtsp" {
         misplaced("transport", "is for rtsp addresses");
     }
+    if matches!(raw.connection, RawConnection::Polled) && chosen.url.scheme() != "rtsp" {
+        misplaced("connection", "can be 'polled' for rtsp addresses only");
+    }
     // A camera whose main address is wrong is told even where the sub-stream is taken.
     main.as_ref()?;
     Some(Stream {
@@ -108,6 +111,11 @@ fn stream(row: &Row<'_, RawCamera>, context: &mut Context<'_>) -> Option<Stream>
             RawDecode::Auto => DecodeMode::Auto,
             RawDecode::Keyframes => DecodeMode::Keyframes,
             RawDecode::Full => DecodeMode::Full,
+        },
+        connection: match raw.connection {
+            RawConnection::Auto => Connection::Auto,
+            RawConnection::Always => Connection::Always,
+            RawConnection::Polled => Connection::Polled,
         },
         repeat: raw.repeat,
     })

@@ -2,8 +2,8 @@
 
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{
-    Camera, Channel, DecodeMode, Department, Destination, DispatchLimits, EvidencePolicy, Kind,
-    PipelineLimits, Route, Secret, Site, Stream, Transport,
+    Camera, Channel, Connection, DecodeMode, Department, Destination, DispatchLimits, EvidencePolicy, Kind,
+    LoadLimits, PipelineLimits, Route, Secret, Site, Stream, Transport,
 };
 use citybrain_types::{
     Asked, BoundingBox, CameraId, DepartmentId, DestinationId, Detection, EventKind, FrameDetections,
@@ -64,6 +64,7 @@ fn camera(name: &str) -> Camera {
             credentials: None,
             transport: Transport::Tcp,
             decode: DecodeMode::Auto,
+            connection: Connection::Always,
             repeat: false,
         },
         position: Some([121.5, 31.2]),
@@ -84,6 +85,7 @@ pub const PIPELINE: PipelineLimits = PipelineLimits {
     snapshot_budget_bytes: 1 << 20,
     spool_budget_bytes: 1 << 20,
     snapshot_max_side: 640,
+    load: LoadLimits::DEFAULT,
 };
 
 /// Four cameras, two kinds, one department without destinations that gets everything.
