@@ -306,7 +306,8 @@ pub(crate) fn limits_of(city: &City) -> Limits {
 
 fn sight_of(board: Arc<CameraBoard>) -> SightOf {
     Arc::new(move |camera| match board.status(camera).map(|status| status.state) {
-        Some(CameraState::Live) => Sight::Live,
+        // A camera that rests is due at its next turn; one that is late for it becomes a failed one.
+        Some(CameraState::Live | CameraState::Resting { .. }) => Sight::Live,
         Some(
             CameraState::Stalled
             | CameraState::Failed { reason: FailReason::NoKeyframes | FailReason::Undecodable, .. },

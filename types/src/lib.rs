@@ -17,7 +17,7 @@ pub mod id;
 pub mod kind;
 pub mod time;
 
-pub use camera::{CameraDirectory, CameraState, CameraStatus, FailReason};
+pub use camera::{CameraDirectory, CameraFault, CameraState, CameraStatus, FailReason, FaultKind};
 pub use case::{Case, CaseChange, CaseState, Priority};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use delivery::{Delivery, DeliveryState};

@@ -1,6 +1,7 @@
 //! `[[cameras]]` → [`Camera`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use citybrain_types::{CameraId, EventKind, Polygon};
 
@@ -12,6 +13,9 @@ use crate::names::{Names, references};
 use crate::raw::{RawCamera, RawConnection, RawDecode, RawTransport};
 use crate::resolved::{Camera, Connection, DecodeMode, EvidencePolicy, Kind, Stream, Transport};
 use crate::row::{Place, Row};
+
+/// Connecting takes a second or two of which a camera has to rest longer.
+const SHORTEST_POLL: Duration = Duration::from_secs(10);
 
 type Kinds = BTreeMap<EventKind, Kind>;
 
@@ -47,6 +51,7 @@ fn camera<'d>(
     let stream = stream(row, context);
     let position = raw.position.filter(|position| check_position(*position, place, context));
     let looked_for = looked_for(row, kinds, kind_names, context);
+    check_polled(row, kinds, &looked_for, context);
     let ignore = ignored(row, context);
     let evidence = own_thresholds(row, kinds, kind_names, &looked_for, context);
     let id = id?;
@@ -119,6 +124,29 @@ fn stream(row: &Row<'_, RawCamera>, context: &mut Context<'_>) -> Option<Stream>
         },
         repeat: raw.repeat,
     })
+}
+
+/// A camera that is connected now and then cannot keep the promise of a kind that is looked for every few seconds.
+fn check_polled(
+    row: &Row<'_, RawCamera>,
+    kinds: &Kinds,
+    looked_for: &BTreeSet<EventKind>,
+    context: &mut Context<'_>,
+) {
+    if !matches!(row.raw.connection, RawConnection::Polled) {
+        return;
+    }
+    let rows = looked_for.iter().filter_map(|kind| kinds.get(kind));
+    let too_fast = rows.filter(|kind| kind.pre_alarm || kind.look_interval < SHORTEST_POLL);
+    if let Some(kind) = too_fast.min_by_key(|kind| kind.look_interval) {
+        let message = format!(
+            "cannot be 'polled': {} is looked for every {} s",
+            kind.kind,
+            kind.look_interval.as_secs_f64()
+        );
+        let suggestion = Some("use \"always\", or leave the kind out of its 'kinds'".to_owned());
+        row.place.suggest(&mut context.problems, "connection", message, suggestion);
+    }
 }
 
 fn check_position([longitude, latitude]: [f64; 2], place: &Place<'_>, context: &mut Context<'_>) -> bool {

@@ -46,6 +46,8 @@ impl CameraDirectory for Street {
             media: None,
             connects: 1,
             snapshot: None,
+            coverage: Default::default(),
+            faults: Vec::new(),
         };
         self.cameras.iter().enumerate().map(status).collect()
     }
