@@ -1,8 +1,8 @@
 //! A city of cameras for a bench: one kind with a pre-alarm, scored by one model.
 
 use citybrain_ingest_config::resolved::{
-    Camera, City, DecodeMode, DispatchLimits, EvidencePolicy, Kind, Model, PipelineLimits, Site, Stream,
-    Transport,
+    Camera, City, Connection, DecodeMode, DispatchLimits, EvidencePolicy, Kind, LoadLimits, Model,
+    PipelineLimits, Site, Stream, Transport,
 };
 use citybrain_types::{CameraId, EventKind, Label};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,6 +68,7 @@ fn camera(id: CameraId, address: Url, kind: &EventKind) -> Camera {
             credentials: None,
             transport: Transport::Tcp,
             decode: DecodeMode::Keyframes,
+            connection: Connection::Always,
             repeat: false,
         },
         position: None,
@@ -116,5 +117,6 @@ const fn limits() -> PipelineLimits {
         snapshot_budget_bytes: 64 << 20,
         spool_budget_bytes: 64 << 20,
         snapshot_max_side: 960,
+        load: LoadLimits::DEFAULT,
     }
 }

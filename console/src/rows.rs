@@ -319,7 +319,8 @@ impl CameraRow {
     pub fn new(camera: &CameraView, time: &LocalTime) -> Self {
         let status = &camera.status;
         let tone = match status.state {
-            CameraState::Live => "good",
+            CameraState::Live | CameraState::Resting { .. } if !status.faults.is_empty() => "warn",
+            CameraState::Live | CameraState::Resting { .. } => "good",
             CameraState::Connecting => "warn",
             CameraState::Stalled | CameraState::Failed { .. } => "alarm",
             CameraState::Ended => "",
@@ -328,6 +329,7 @@ impl CameraRow {
             CameraState::Failed { reason, detail, retry_at } => {
                 format!("{}: {detail}; next try {}", reason.name(), time.show(*retry_at))
             }
+            CameraState::Resting { next_at } => format!("next picture {}", time.show(*next_at)),
             _ => String::new(),
         };
         let name = if camera.name == status.camera.as_str() {

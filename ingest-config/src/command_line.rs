@@ -9,7 +9,9 @@ use url::Url;
 use crate::catalogue::built_in;
 use crate::problem::{ConfigErrors, Problem, Problems};
 use crate::raw::{RawDispatch, RawPipeline, RawSite};
-use crate::resolved::{Camera, CaseRules, City, DecodeMode, Model, Route, Site, Stream, Transport, When};
+use crate::resolved::{
+    Camera, CaseRules, City, Connection, DecodeMode, Model, Route, Site, Stream, Transport, When,
+};
 use crate::validate::{
     CameraAddress, Context, add_built_in_calendar, built_in_centre, dispatch_limits, pipeline_limits,
 };
@@ -117,6 +119,7 @@ fn camera(id: CameraId, address: CameraAddress, kinds: BTreeSet<EventKind>) -> C
             credentials: address.credentials,
             transport: Transport::Tcp,
             decode: DecodeMode::Auto,
+            connection: Connection::Auto,
             repeat: false,
         },
         position: None,

@@ -119,6 +119,8 @@ pub struct Stream {
     pub transport: Transport,
     /// What is decoded.
     pub decode: DecodeMode,
+    /// Whether it stays connected.
+    pub connection: Connection,
     /// A file is played again from its start when it ends.
     pub repeat: bool,
 }
@@ -130,6 +132,7 @@ impl std::fmt::Debug for Stream {
             .field("credentials", &self.credentials.as_ref().map(|_| "…"))
             .field("transport", &self.transport)
             .field("decode", &self.decode)
+            .field("connection", &self.connection)
             .field("repeat", &self.repeat)
             .finish()
     }
@@ -167,6 +170,17 @@ pub enum Transport {
     Tcp,
     /// RTP over UDP.
     Udp,
+}
+
+/// Whether a camera stays connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    /// Polled when all that is looked for in it is slow.
+    Auto,
+    /// Connected all the time.
+    Always,
+    /// Connected for one keyframe in each look interval.
+    Polled,
 }
 
 /// What of a stream is decoded.
@@ -344,6 +358,43 @@ pub struct PipelineLimits {
     pub spool_budget_bytes: u64,
     /// Longest side of a stored snapshot, in pixels.
     pub snapshot_max_side: u32,
+    /// Shares and budgets of a busy machine.
+    pub load: LoadLimits,
+}
+
+/// Shares and budgets of a busy machine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LoadLimits {
+    /// Kinds with a pre-alarm go strictly first until they have had so much of the workers' time, in percent.
+    pub urgent_share_percent: u8,
+    /// What is done with a city that does not fit.
+    pub admission: Admission,
+    /// New connections begun a second, at most.
+    pub connects_per_second: u32,
+    /// Cameras that are left to choose are polled when each of their kinds has an interval of at least this.
+    pub polled_from: Duration,
+    /// Connections open at once to cameras that are polled.
+    pub polled_connections: usize,
+}
+
+impl LoadLimits {
+    /// What holds where nothing is configured.
+    pub const DEFAULT: Self = Self {
+        urgent_share_percent: 80,
+        admission: Admission::Stretch,
+        connects_per_second: 50,
+        polled_from: Duration::from_secs(120),
+        polled_connections: 64,
+    };
+}
+
+/// What is done with a city that asks for more than the machine can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It runs, kinds without a pre-alarm are stretched.
+    Stretch,
+    /// It is refused.
+    Refuse,
 }
 
 /// Budgets and limits of the dispatcher.

@@ -1,9 +1,11 @@
 //! Where every camera's connection stands: written by `capture` and by the look stages, read by the API, the
 //! console and the metrics.
 
-use crate::capture::events::{CaptureMetrics, StateChanged};
+use crate::capture::events::{CaptureMetrics, FaultChanged, StateChanged};
+use crate::health::{PictureHealth, Sample};
 use citybrain_types::{
-    CameraDirectory, CameraId, CameraState, CameraStatus, Clock, FailReason, SnapshotRef, Timestamp,
+    CameraDirectory, CameraFault, CameraId, CameraState, CameraStatus, Clock, EventKind, FailReason,
+    FaultKind, SnapshotRef, Timestamp,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +26,27 @@ pub struct CameraBoard {
 struct Row {
     status: CameraStatus,
     undecodable: u32,
+    health: PictureHealth,
+    /// Nothing changes in its stream.
+    still: bool,
+    of_picture: Option<CameraFault>,
+    of_stream: Vec<CameraFault>,
+    /// Its next turn, and whether it is fetched in turns.
+    polled: bool,
+}
+
+impl Row {
+    fn new(status: CameraStatus) -> Self {
+        Self {
+            status,
+            undecodable: 0,
+            health: PictureHealth::default(),
+            still: false,
+            of_picture: None,
+            of_stream: Vec::new(),
+            polled: false,
+        }
+    }
 }
 
 impl CameraBoard {
@@ -45,11 +68,14 @@ impl CameraBoard {
             media: None,
             connects: 0,
             snapshot: None,
+            coverage: BTreeMap::new(),
+            faults: Vec::new(),
         };
         StateChanged { camera, from: None, to: Some(&status.state), media: None }.emit(&self.metrics);
-        if let Some(old) = self.rows().insert(camera.clone(), Row { status, undecodable: 0 }) {
+        if let Some(old) = self.rows().insert(camera.clone(), Row::new(status)) {
             // Replaced in place: the gauge must not count it twice.
             self.metrics.cameras_in(old.status.state.name()).dec();
+            FaultChanged::all_over(camera, &old.status.faults, &self.metrics);
         }
     }
 
@@ -57,6 +83,7 @@ impl CameraBoard {
     pub fn remove(&self, camera: &CameraId) {
         if let Some(row) = self.rows().remove(camera) {
             StateChanged { camera, from: Some(&row.status.state), to: None, media: None }.emit(&self.metrics);
+            FaultChanged::all_over(camera, &row.status.faults, &self.metrics);
         }
     }
 
@@ -137,6 +164,61 @@ impl CameraBoard {
             let detail = format!("the last {UNDECODABLE_IN_A_ROW} keyframes could not be decoded: {detail}");
             self.failed(camera, FailReason::Undecodable, detail, self.clock.now());
         }
+    }
+
+    /// The camera is polled, has been seen, and is left alone until its next turn.
+    pub fn resting(&self, camera: &CameraId, next_at: Timestamp) {
+        self.update(camera, |row| row.polled = true);
+        self.enter(camera, CameraState::Resting { next_at });
+    }
+
+    /// What the camera's stream says of itself.
+    pub fn stream(&self, camera: &CameraId, still: bool, faults: impl IntoIterator<Item = CameraFault>) {
+        let mut rows = self.rows();
+        let Some(row) = rows.get_mut(camera) else { return };
+        row.still = still;
+        row.of_stream.clear();
+        row.of_stream.extend(faults);
+        self.tell_faults(row);
+    }
+
+    /// Judges a picture of the camera. Gives what is wrong with it, where its pictures cannot be trusted.
+    #[must_use]
+    pub fn examine(&self, camera: &CameraId, sample: &Sample, at: Timestamp) -> Option<FaultKind> {
+        let mut rows = self.rows();
+        let row = rows.get_mut(camera)?;
+        row.of_picture = row.health.look(sample, row.still, at);
+        self.tell_faults(row);
+        row.of_picture.map(|fault| fault.fault)
+    }
+
+    /// How much of the promised looks takes place, by camera and kind.
+    pub fn covered(&self, mut coverage: BTreeMap<CameraId, BTreeMap<EventKind, u8>>) {
+        for (camera, row) in self.rows().iter_mut() {
+            row.status.coverage = coverage.remove(camera).unwrap_or_default();
+        }
+    }
+
+    /// How many cameras are fetched in turns, and how long ago the one was seen that has waited longest.
+    #[must_use]
+    pub fn sweep(&self, now: Timestamp) -> (usize, std::time::Duration) {
+        let rows = self.rows();
+        let polled = rows.values().filter(|row| row.polled);
+        polled.fold((0, std::time::Duration::ZERO), |(count, longest), row| {
+            let seen = row.status.last_keyframe_at.unwrap_or(row.status.since);
+            (count + 1, longest.max(now.since(seen)))
+        })
+    }
+
+    fn tell_faults(&self, row: &mut Row) {
+        let mut faults: Vec<CameraFault> = row.of_picture.iter().chain(&row.of_stream).copied().collect();
+        faults.sort_by_key(|fault| (fault.since, fault.fault));
+        if faults == row.status.faults {
+            return;
+        }
+        let before = std::mem::replace(&mut row.status.faults, faults);
+        FaultChanged { camera: &row.status.camera, before: &before, after: &row.status.faults }
+            .emit(&self.metrics);
     }
 
     /// How one camera stands.

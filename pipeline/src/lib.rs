@@ -11,6 +11,8 @@ pub mod camera_board;
 pub mod capture;
 pub mod decode;
 pub mod detect;
+pub mod gate;
+pub mod health;
 pub mod keyframe;
 pub mod look_stages;
 pub mod metrics;

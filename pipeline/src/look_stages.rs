@@ -297,12 +297,17 @@ pub(crate) fn labels_of(city: &City, sets: &[ModelSet]) -> Result<Vec<ModelLabel
 }
 
 pub(crate) fn limits_of(city: &City) -> Limits {
-    Limits { stall_after: city.pipeline.stall_after, connect_timeout: city.pipeline.connect_timeout }
+    Limits {
+        stall_after: city.pipeline.stall_after,
+        connect_timeout: city.pipeline.connect_timeout,
+        urgent_share_percent: city.pipeline.load.urgent_share_percent,
+    }
 }
 
 fn sight_of(board: Arc<CameraBoard>) -> SightOf {
     Arc::new(move |camera| match board.status(camera).map(|status| status.state) {
-        Some(CameraState::Live) => Sight::Live,
+        // A camera that rests is due at its next turn; one that is late for it becomes a failed one.
+        Some(CameraState::Live | CameraState::Resting { .. }) => Sight::Live,
         Some(
             CameraState::Stalled
             | CameraState::Failed { reason: FailReason::NoKeyframes | FailReason::Undecodable, .. },

@@ -4,7 +4,7 @@ use crate::decode::DecodeFailure;
 use crate::detect::CascadeOutcome;
 use crate::picture::Codec;
 use crate::publish::SpoolLoss;
-use crate::schedule::DropReason;
+use crate::schedule::{Coverage, DropReason};
 use crate::snapshot::SnapshotFailure;
 use citybrain_types::{EventKind, FrameOutcome, ModelId};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// A stage of the pipeline, as in the label `stage`.
@@ -113,6 +114,11 @@ pub struct PipelineMetrics {
     stages: Arc<[Histogram; Stage::ALL.len()]>,
     looks: Family<LookLabels, Counter>,
     look_age: Family<KindLabel, Histogram, fn() -> Histogram>,
+    missed: Family<KindLabel, Counter>,
+    coverage: Family<KindLabel, Gauge<f64, AtomicU64>>,
+    stretch: Gauge<f64, AtomicU64>,
+    polled: Gauge,
+    sweep: Gauge<f64, AtomicU64>,
     cascades: Family<CascadeLabels, Counter>,
     decode_failures: Family<DecodeLabels, Counter>,
     snapshot_failures: Family<ReasonLabel, Counter>,
@@ -146,6 +152,11 @@ impl PipelineMetrics {
             stages: Arc::new(stages),
             looks: Family::default(),
             look_age: Family::new_with_constructor(age_histogram),
+            missed: Family::default(),
+            coverage: Family::default(),
+            stretch: Gauge::default(),
+            polled: Gauge::default(),
+            sweep: Gauge::default(),
             cascades: Family::default(),
             decode_failures: Family::default(),
             snapshot_failures: Family::default(),
@@ -162,6 +173,27 @@ impl PipelineMetrics {
             "look_age_seconds",
             "Time between two looks at a camera for a kind",
             metrics.look_age.clone(),
+        );
+        add.metric(
+            "looks_missed",
+            "Looks at a camera for a kind that were promised and did not take place",
+            metrics.missed.clone(),
+        );
+        add.metric(
+            "coverage",
+            "Part of the promised looks for a kind that takes place, mean of the cameras",
+            metrics.coverage.clone(),
+        );
+        add.metric(
+            "look_stretch",
+            "By which factor intervals of kinds without pre-alarm are stretched for want of workers",
+            metrics.stretch.clone(),
+        );
+        add.metric("polled_cameras", "Cameras that are fetched in turns", metrics.polled.clone());
+        add.metric(
+            "sweep_seconds",
+            "How long ago the polled camera was seen that has waited longest",
+            metrics.sweep.clone(),
         );
         let help = "Times a model was asked, or was to be asked, because of another one's hit, by outcome";
         add.metric("cascade", help, metrics.cascades.clone());
@@ -188,12 +220,27 @@ impl PipelineMetrics {
     }
 
     /// A look for a kind has ended; `age` is the time since the look before it.
-    pub fn look(&self, kind: &EventKind, outcome: FrameOutcome, age: Option<Duration>) {
+    pub fn look(&self, kind: &EventKind, outcome: FrameOutcome, age: Option<Duration>, interval: Duration) {
         let kind = kind.as_str().to_owned();
         if let Some(age) = age {
+            let passed = (age.as_secs_f64() / interval.as_secs_f64().max(1e-3)).round();
+            let missed = self.missed.get_or_create_owned(&KindLabel { kind: kind.clone() });
+            missed.inc_by((passed - 1.0).max(0.0) as u64);
             self.look_age.get_or_create(&KindLabel { kind: kind.clone() }).observe(age.as_secs_f64());
         }
         self.looks.get_or_create(&LookLabels { kind, outcome: outcome.name() }).inc();
+    }
+
+    /// How well the promises are kept at this moment, and how the sweep of polled cameras stands.
+    pub fn promises(&self, coverage: &Coverage, (polled, sweep): (usize, Duration)) {
+        // A kind that is no longer looked for has no coverage.
+        self.coverage.clear();
+        for (kind, covered) in &coverage.kinds {
+            self.coverage.get_or_create_owned(&KindLabel { kind: kind.to_string() }).set(covered.covered);
+        }
+        self.stretch.set(coverage.stretch);
+        self.polled.set(i64::try_from(polled).unwrap_or(i64::MAX));
+        self.sweep.set(sweep.as_secs_f64());
     }
 
     /// A model was asked, or was to be asked, because of what another one found.

@@ -4,16 +4,21 @@ use crate::camera_board::CameraBoard;
 use crate::capture::{Capture, CaptureMetrics, CaptureParts};
 use crate::look_stages::{LookParts, LookStages, StartError};
 use crate::metrics::PipelineMetrics;
+use crate::schedule::Schedule;
 use citybrain_ingest_config::resolved::City;
 use citybrain_models::{Runtime, SessionOptions};
 use citybrain_types::{CameraDirectory, Clock, DetectionBatch, FocusRequest};
 use prometheus_client::registry::Registry;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Focus requests on their way in: a handful of fires at once is a bad day, and the dispatcher may wait.
 const FOCUS_QUEUE: usize = 64;
+
+/// How often coverage is computed: a few microseconds a camera.
+const TELL_PROMISES_EVERY: Duration = Duration::from_secs(2);
 
 /// What the pipeline is given.
 #[derive(Debug)]
@@ -41,6 +46,7 @@ pub struct Pipeline {
     capture: Mutex<Capture>,
     focus: mpsc::Sender<FocusRequest>,
     focus_task: JoinHandle<()>,
+    promises_task: JoinHandle<()>,
 }
 
 /// Starts every stage. Must be called inside a tokio runtime.
@@ -49,9 +55,11 @@ pub struct Pipeline {
 /// [`StartError`] when a model, the spool or GStreamer cannot be used.
 pub fn start(parts: PipelineParts<'_>) -> Result<Pipeline, StartError> {
     let PipelineParts { city, runtime, session, clock, bus, registry } = parts;
+    let told = Arc::clone(&clock);
     let capture_metrics = CaptureMetrics::register(registry);
     let board = Arc::new(CameraBoard::new(Arc::clone(&clock), capture_metrics.clone()));
     let metrics = PipelineMetrics::register(registry);
+    let promises = metrics.clone();
     let stages = LookStages::start(LookParts {
         city: Arc::clone(&city),
         runtime,
@@ -78,7 +86,25 @@ pub fn start(parts: PipelineParts<'_>) -> Result<Pipeline, StartError> {
             tracing::info!(camera = %request.camera, kind = %request.kind, known, "asked to look more often");
         }
     });
-    Ok(Pipeline { board, stages, capture, focus, focus_task })
+    let promises_task = tokio::spawn(watch_promises(stages.schedule(), Arc::clone(&board), promises, told));
+    Ok(Pipeline { board, stages, capture, focus, focus_task, promises_task })
+}
+
+/// Tells every few seconds how well the promised looks are kept.
+async fn watch_promises(
+    schedule: Arc<Schedule>,
+    board: Arc<CameraBoard>,
+    metrics: PipelineMetrics,
+    clock: Arc<dyn Clock>,
+) {
+    let mut tick = tokio::time::interval(TELL_PROMISES_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let coverage = schedule.coverage();
+        metrics.promises(&coverage, board.sweep(clock.now()));
+        board.covered(coverage.cameras);
+    }
 }
 
 impl Pipeline {
@@ -109,6 +135,7 @@ impl Pipeline {
     /// at most. The bus's sender is dropped, so the dispatcher knows that nothing more comes.
     pub async fn shutdown(self) {
         self.focus_task.abort();
+        self.promises_task.abort();
         let capture = self.capture.into_inner().unwrap_or_else(PoisonError::into_inner);
         capture.shutdown().await;
         let stages = self.stages;

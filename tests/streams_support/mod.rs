@@ -1,8 +1,8 @@
 //! A simulated street, the real pipeline on it with a model whose answers are known, and what came out.
 
 use citybrain_ingest_config::resolved::{
-    Camera, City, Credentials, DecodeMode, DispatchLimits, EvidencePolicy, Kind, Model, PipelineLimits, Site,
-    Stream, Transport,
+    Camera, City, Connection, Credentials, DecodeMode, DispatchLimits, EvidencePolicy, Kind, LoadLimits,
+    Model, PipelineLimits, Site, Stream, Transport,
 };
 use citybrain_models::{Runtime, SessionOptions};
 use citybrain_pipeline::{Pipeline, PipelineParts};
@@ -253,6 +253,7 @@ fn limits() -> PipelineLimits {
         snapshot_budget_bytes: 1 << 26,
         spool_budget_bytes: 1 << 26,
         snapshot_max_side: 320,
+        load: LoadLimits::DEFAULT,
     }
 }
 
@@ -295,6 +296,7 @@ fn of_city(
             credentials,
             transport: Transport::Tcp,
             decode: DecodeMode::Auto,
+            connection: Connection::Always,
             repeat: false,
         },
         position: None,

@@ -1,7 +1,8 @@
 //! What is known of a camera's connection.
 
-use crate::{CameraId, Timestamp};
+use crate::{CameraId, EventKind, NotSeen, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Where a camera's connection stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -22,6 +23,11 @@ pub enum CameraState {
         /// When the next attempt is made.
         retry_at: Timestamp,
     },
+    /// Polled: not connected until its next turn. All is well.
+    Resting {
+        /// When its next picture is fetched.
+        next_at: Timestamp,
+    },
     /// A file has been played to its end.
     Ended,
 }
@@ -35,6 +41,7 @@ impl CameraState {
             Self::Live => "live",
             Self::Stalled => "stalled",
             Self::Failed { .. } => "failed",
+            Self::Resting { .. } => "resting",
             Self::Ended => "ended",
         }
     }
@@ -87,6 +94,86 @@ impl FailReason {
     }
 }
 
+/// What may be wrong with a camera that sends pictures.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// Something is in front of the lens.
+    Covered,
+    /// Edges are gone that were there.
+    Defocused,
+    /// The picture is the same to the last bit for long.
+    Frozen,
+    /// There is nothing to be seen.
+    Black,
+    /// Most of the picture is as bright as can be.
+    OverExposed,
+    /// It shows another place than its reference picture.
+    Turned,
+    /// Its media time runs faster or slower than the clock.
+    ClockDrift,
+    /// Less than half of the usual pictures a second.
+    LowFrameRate,
+    /// Packets are lost on the way.
+    PacketLoss,
+}
+
+impl FaultKind {
+    /// Every fault.
+    pub const ALL: [Self; 9] = [
+        Self::Covered,
+        Self::Defocused,
+        Self::Frozen,
+        Self::Black,
+        Self::OverExposed,
+        Self::Turned,
+        Self::ClockDrift,
+        Self::LowFrameRate,
+        Self::PacketLoss,
+    ];
+
+    /// The fault's name, as in metric labels and log fields.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Covered => "covered",
+            Self::Defocused => "defocused",
+            Self::Frozen => "frozen",
+            Self::Black => "black",
+            Self::OverExposed => "over_exposed",
+            Self::Turned => "turned",
+            Self::ClockDrift => "clock_drift",
+            Self::LowFrameRate => "low_frame_rate",
+            Self::PacketLoss => "packet_loss",
+        }
+    }
+
+    /// Why a look through such a camera counts as not seen; `None` where what it shows can still be trusted.
+    #[must_use]
+    pub const fn blinds(self) -> Option<NotSeen> {
+        match self {
+            Self::Covered => Some(NotSeen::Covered),
+            Self::Defocused => Some(NotSeen::Defocused),
+            Self::Frozen => Some(NotSeen::Frozen),
+            Self::Black => Some(NotSeen::Black),
+            Self::OverExposed => Some(NotSeen::OverExposed),
+            Self::Turned => Some(NotSeen::Turned),
+            Self::ClockDrift | Self::LowFrameRate | Self::PacketLoss => None,
+        }
+    }
+}
+
+/// A fault of a camera, with its onset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CameraFault {
+    /// What is wrong.
+    pub fault: FaultKind,
+    /// Since when.
+    pub since: Timestamp,
+}
+
 /// A camera as the API, the console and the metrics show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CameraStatus {
@@ -109,6 +196,12 @@ pub struct CameraStatus {
     pub connects: u64,
     /// The last look, as a snapshot, where one was kept.
     pub snapshot: Option<crate::SnapshotRef>,
+    /// How much of the looks promised for each kind takes place, in percent: 50 means twice the interval.
+    #[serde(default)]
+    pub coverage: BTreeMap<EventKind, u8>,
+    /// What is wrong with what it sends, in the order of onset.
+    #[serde(default)]
+    pub faults: Vec<CameraFault>,
 }
 
 /// Tells how every camera stands; the pipeline keeps it, the API and the console read it.

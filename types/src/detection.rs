@@ -58,6 +58,18 @@ pub enum NotSeen {
     Stalled,
     /// The keyframe could not be decoded.
     Undecodable,
+    /// Something is in front of the lens.
+    Covered,
+    /// The picture has lost its focus.
+    Defocused,
+    /// The picture does not change at all.
+    Frozen,
+    /// There is nothing to be seen.
+    Black,
+    /// Most of the picture is as bright as can be.
+    OverExposed,
+    /// The camera shows another place than its reference picture.
+    Turned,
 }
 
 /// Why a frame was decoded and still no model answered for it.
@@ -91,6 +103,12 @@ impl FrameOutcome {
             Self::NotSeen(NotSeen::Disconnected) => "disconnected",
             Self::NotSeen(NotSeen::Stalled) => "stalled",
             Self::NotSeen(NotSeen::Undecodable) => "undecodable",
+            Self::NotSeen(NotSeen::Covered) => "covered",
+            Self::NotSeen(NotSeen::Defocused) => "defocused",
+            Self::NotSeen(NotSeen::Frozen) => "frozen",
+            Self::NotSeen(NotSeen::Black) => "black",
+            Self::NotSeen(NotSeen::OverExposed) => "over_exposed",
+            Self::NotSeen(NotSeen::Turned) => "turned",
             Self::NoAnswer(NoAnswer::RuntimeError) => "runtime_error",
             Self::NoAnswer(NoAnswer::InvalidOutput) => "invalid_output",
         }
@@ -104,6 +122,12 @@ impl FrameOutcome {
             Self::NotSeen(NotSeen::Disconnected),
             Self::NotSeen(NotSeen::Stalled),
             Self::NotSeen(NotSeen::Undecodable),
+            Self::NotSeen(NotSeen::Covered),
+            Self::NotSeen(NotSeen::Defocused),
+            Self::NotSeen(NotSeen::Frozen),
+            Self::NotSeen(NotSeen::Black),
+            Self::NotSeen(NotSeen::OverExposed),
+            Self::NotSeen(NotSeen::Turned),
             Self::NoAnswer(NoAnswer::RuntimeError),
             Self::NoAnswer(NoAnswer::InvalidOutput),
         ]

@@ -18,7 +18,7 @@ pub mod kind;
 mod schema;
 pub mod time;
 
-pub use camera::{CameraDirectory, CameraState, CameraStatus, FailReason};
+pub use camera::{CameraDirectory, CameraFault, CameraState, CameraStatus, FailReason, FaultKind};
 pub use case::{
     Acceptance, Card, Case, CaseAction, CaseChange, CaseState, Casework, ClockStage, Level, Priority, Source,
     StageClock, VoidReason,

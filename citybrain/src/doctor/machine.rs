@@ -5,13 +5,13 @@ use crate::{lineup, open_files};
 use citybrain_ingest_config::City;
 use citybrain_models::{Detector, Runtime, SessionOptions};
 use citybrain_pipeline::requirements;
+use citybrain_types::{Clock, SystemClock, Timestamp};
 use rustix::fs::statvfs;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A clock before this is one that was never set: 2026-01-01.
-const EARLIEST: u64 = 1_767_225_600;
+const EARLIEST: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
 /// Room that cases and logs want beside the budgets.
 const ROOM_FOR_CASES: u64 = 1 << 30;
 /// What an SQLite database begins with.
@@ -107,8 +107,7 @@ pub(super) fn models(city: Option<&City>) -> Vec<Finding> {
 }
 
 pub(super) fn clock() -> Finding {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    if now < EARLIEST {
+    if SystemClock.now() < EARLIEST {
         return Finding::failure(
             "clock",
             "it shows a time before 2026",

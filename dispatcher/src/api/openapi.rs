@@ -206,6 +206,17 @@ impl Book {
                 .answers(200, "The case as it stands then.", "application/json", &case)
                 .refuses(&problem, PROBLEM, &refusals),
         );
+        let why = json!({
+            "type": "object",
+            "description": "The incident behind the case: `reasons` holds each frame, contribution, witness and threshold.",
+            "required": ["id", "kind", "camera", "reasons"],
+        });
+        self.add(
+            Operation::new("get", "/api/v1/cases/{id}/why", "why", "Why a case was opened")
+                .with(case_id())
+                .answers(200, "The incident behind it.", "application/json", &why)
+                .refuses(&problem, PROBLEM, &[BAD, NO_CASE, STORE]),
+        );
         let xml = json!({ "type": "string" });
         self.add(
             Operation::new(

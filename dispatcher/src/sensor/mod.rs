@@ -16,7 +16,7 @@ pub use reading::{BadReading, MAX_MESSAGE, value};
 
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{
-    Camera, DecodeMode, EvidencePolicy, Sensor, Stream, Transport, View,
+    Camera, Connection, DecodeMode, EvidencePolicy, Sensor, Stream, Transport, View,
 };
 use citybrain_types::{
     BoundingBox, Detection, EventKind, FrameDetections, FrameOutcome, Label, ModelId, NotSeen, Score,
@@ -63,6 +63,7 @@ fn as_camera(sensor: &Sensor) -> Camera {
         id: sensor.id.clone(),
         name: sensor.name.clone(),
         stream: Stream {
+            connection: Connection::Always,
             address: sensor.broker.clone(),
             credentials: None,
             transport: Transport::Tcp,

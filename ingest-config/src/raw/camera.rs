@@ -42,6 +42,9 @@ pub struct RawCamera {
     /// What is decoded.
     #[serde(default)]
     pub decode: RawDecode,
+    /// Whether the camera stays connected.
+    #[serde(default)]
+    pub connection: RawConnection,
     /// A file is played again from its start when it ends.
     #[serde(default)]
     pub repeat: bool,
@@ -93,6 +96,19 @@ pub enum RawTransport {
     Tcp,
     /// RTP over UDP, for cameras that cannot do otherwise.
     Udp,
+}
+
+/// Whether a camera stays connected.
+#[derive(Deserialize, Serialize, JsonSchema, Default, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub enum RawConnection {
+    /// Polled when all its kinds are slow (`polled_from_secs` of `[pipeline]`), connected all the time otherwise.
+    #[default]
+    Auto,
+    /// Connected all the time.
+    Always,
+    /// Connected for one keyframe in each look interval; for `rtsp` addresses.
+    Polled,
 }
 
 /// What of a stream is decoded.

@@ -23,7 +23,7 @@ mod zone;
 
 pub use area::{RawArea, RawLevel};
 pub use calendar::{RawCalendar, RawDay, RawRota};
-pub use camera::{RawCamera, RawDecode, RawTransport};
+pub use camera::{RawCamera, RawConnection, RawDecode, RawTransport};
 pub use cases::RawCases;
 pub use department::RawDepartment;
 pub use dispatch::RawDispatch;
@@ -31,7 +31,7 @@ pub use evidence::RawEvidence;
 pub use hygiene::{RawPermits, RawSilence};
 pub use kind::RawKind;
 pub use model::{RawModel, RawPrecision, RawProvider};
-pub use pipeline::RawPipeline;
+pub use pipeline::{RawAdmission, RawPipeline};
 pub use route::RawRoute;
 pub use secret::SecretText;
 pub use sensor::{RawSensor, RawSensorFormat};

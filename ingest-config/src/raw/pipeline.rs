@@ -35,6 +35,32 @@ pub struct RawPipeline {
     /// Longest side of a stored snapshot.
     #[schemars(range(min = 64, max = 7680))]
     pub snapshot_max_side_px: u32,
+    /// Kinds with a pre-alarm go strictly first until they have had so much of the workers' time; from then on the
+    /// others get what is left.
+    #[schemars(range(min = 10, max = 95))]
+    pub urgent_share_percent: u8,
+    /// What is done with a city that asks for more than this machine was measured to do.
+    pub admission: RawAdmission,
+    /// New connections to cameras are begun at most this often, at the start and after a failure of the network.
+    #[schemars(range(min = 1, max = 10000))]
+    pub connects_per_second: u32,
+    /// A camera with `connection = "auto"` is polled when each of its kinds has an interval of at least this.
+    #[schemars(range(min = 10.0, max = 2592000.0))]
+    pub polled_from_secs: f64,
+    /// Connections open at once to cameras that are polled.
+    #[schemars(range(min = 1, max = 10000))]
+    pub polled_connections: u32,
+}
+
+/// What is done with a city that does not fit on this machine.
+#[derive(Deserialize, Serialize, JsonSchema, Default, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub enum RawAdmission {
+    /// It is watched all the same; kinds without a pre-alarm are looked at less often, evenly, and it is said so.
+    #[default]
+    Stretch,
+    /// It is not started; at a reload the city in force stays.
+    Refuse,
 }
 
 impl Default for RawPipeline {
@@ -49,6 +75,11 @@ impl Default for RawPipeline {
             snapshot_budget_bytes: 10 << 30,
             spool_budget_bytes: 1 << 30,
             snapshot_max_side_px: 1_280,
+            urgent_share_percent: 80,
+            admission: RawAdmission::default(),
+            connects_per_second: 50,
+            polled_from_secs: 120.0,
+            polled_connections: 64,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `[[cameras]]` → [`Camera`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use citybrain_types::{CameraId, EventKind, Polygon};
 
@@ -9,9 +10,12 @@ use super::secret::SecretKeys;
 use super::sink::credentials;
 use super::{Context, evidence, id_fault, polygon, view, zone};
 use crate::names::{Names, references};
-use crate::raw::{RawCamera, RawDecode, RawTransport};
-use crate::resolved::{Camera, DecodeMode, EvidencePolicy, Kind, Stream, Transport};
+use crate::raw::{RawCamera, RawConnection, RawDecode, RawTransport};
+use crate::resolved::{Camera, Connection, DecodeMode, EvidencePolicy, Kind, Stream, Transport};
 use crate::row::{Place, Row};
+
+/// Connecting takes a second or two of which a camera has to rest longer.
+const SHORTEST_POLL: Duration = Duration::from_secs(10);
 
 type Kinds = BTreeMap<EventKind, Kind>;
 
@@ -47,6 +51,7 @@ fn camera<'d>(
     let stream = stream(row, context);
     let position = raw.position.filter(|position| check_position(*position, place, context));
     let looked_for = looked_for(row, kinds, kind_names, context);
+    check_polled(row, kinds, &looked_for, context);
     let ignore = ignored(row, context);
     let zones = zone::zones(row, kind_names, context);
     let view = view::view(row, context);
@@ -99,6 +104,9 @@ fn stream(row: &Row<'_, RawCamera>, context: &mut Context<'_>) -> Option<Stream>
     if place.has("transport") && chosen.url.scheme() != "rtsp" {
         misplaced("transport", "is for rtsp addresses");
     }
+    if matches!(raw.connection, RawConnection::Polled) && chosen.url.scheme() != "rtsp" {
+        misplaced("connection", "can be 'polled' for rtsp addresses only");
+    }
     // A camera whose main address is wrong is told even where the sub-stream is taken.
     main.as_ref()?;
     Some(Stream {
@@ -113,8 +121,36 @@ fn stream(row: &Row<'_, RawCamera>, context: &mut Context<'_>) -> Option<Stream>
             RawDecode::Keyframes => DecodeMode::Keyframes,
             RawDecode::Full => DecodeMode::Full,
         },
+        connection: match raw.connection {
+            RawConnection::Auto => Connection::Auto,
+            RawConnection::Always => Connection::Always,
+            RawConnection::Polled => Connection::Polled,
+        },
         repeat: raw.repeat,
     })
+}
+
+/// A camera that is connected now and then cannot keep the promise of a kind that is looked for every few seconds.
+fn check_polled(
+    row: &Row<'_, RawCamera>,
+    kinds: &Kinds,
+    looked_for: &BTreeSet<EventKind>,
+    context: &mut Context<'_>,
+) {
+    if !matches!(row.raw.connection, RawConnection::Polled) {
+        return;
+    }
+    let rows = looked_for.iter().filter_map(|kind| kinds.get(kind));
+    let too_fast = rows.filter(|kind| kind.pre_alarm || kind.look_interval < SHORTEST_POLL);
+    if let Some(kind) = too_fast.min_by_key(|kind| kind.look_interval) {
+        let message = format!(
+            "cannot be 'polled': {} is looked for every {} s",
+            kind.kind,
+            kind.look_interval.as_secs_f64()
+        );
+        let suggestion = Some("use \"always\", or leave the kind out of its 'kinds'".to_owned());
+        row.place.suggest(&mut context.problems, "connection", message, suggestion);
+    }
 }
 
 pub(super) fn check_position(

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Context;
-use crate::raw::{RawCases, RawDispatch, RawPipeline};
-use crate::resolved::{AlertLimits, CaseLimits, DispatchLimits, PipelineLimits};
+use crate::raw::{RawAdmission, RawCases, RawDispatch, RawPipeline};
+use crate::resolved::{Admission, AlertLimits, CaseLimits, DispatchLimits, LoadLimits, PipelineLimits};
 use crate::row::Row;
 
 pub(super) fn pipeline(row: &Row<'_, RawPipeline>, context: &mut Context<'_>) -> PipelineLimits {
@@ -39,6 +39,16 @@ pub(crate) fn pipeline_limits(raw: &RawPipeline) -> PipelineLimits {
         snapshot_budget_bytes: raw.snapshot_budget_bytes,
         spool_budget_bytes: raw.spool_budget_bytes,
         snapshot_max_side: raw.snapshot_max_side_px,
+        load: LoadLimits {
+            urgent_share_percent: raw.urgent_share_percent,
+            admission: match raw.admission {
+                RawAdmission::Stretch => Admission::Stretch,
+                RawAdmission::Refuse => Admission::Refuse,
+            },
+            connects_per_second: raw.connects_per_second,
+            polled_from: Duration::from_secs_f64(raw.polled_from_secs),
+            polled_connections: raw.polled_connections as usize,
+        },
     }
 }
 

@@ -1,5 +1,6 @@
 //! One camera's life: connect, watch, and when it breaks say why, wait, and connect again.
 
+use super::connect_pace::ConnectPace;
 use super::failure::Failure;
 use super::gst;
 use super::intake::{Channel, Intake};
@@ -26,11 +27,12 @@ pub(super) struct CameraTask {
     pub(super) channel: Channel,
     pub(super) limits: Arc<Mutex<PipelineLimits>>,
     pub(super) connects: Arc<Semaphore>,
+    pub(super) pace: Arc<ConnectPace>,
     pub(super) cancel: CancellationToken,
 }
 
 /// How a connection ended.
-enum End {
+pub(super) enum End {
     Cancelled,
     /// The stream came to its own end.
     Finished,
@@ -81,25 +83,33 @@ impl CameraTask {
     }
 
     fn failed(&self, backoff: &mut Backoff, failure: Failure) -> Duration {
-        let failure = failure.without(self.stream.credentials.as_ref());
-        let now = self.now();
-        let wait = backoff.wait_after_failure(now);
-        self.channel.board.failed(&self.channel.camera, failure.reason, failure.detail, now.plus(wait));
+        let wait = backoff.wait_after_failure(self.now());
+        self.fail(failure, wait);
         wait
     }
 
-    /// The permission to make a connection; `None` when the camera is to be closed.
-    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+    /// Says that the camera is not connected, and tried again after `wait`.
+    pub(super) fn fail(&self, failure: Failure, wait: Duration) {
+        let failure = failure.without(self.stream.credentials.as_ref());
+        let retry_at = self.now().plus(wait);
+        self.channel.board.failed(&self.channel.camera, failure.reason, failure.detail, retry_at);
+    }
+
+    /// The permission to make a connection, in its turn; `None` when the camera is to be closed.
+    pub(super) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        let in_turn = async {
+            let permit = Arc::clone(&self.connects).acquire_owned().await.ok();
+            self.pace.wait().await;
+            permit
+        };
         tokio::select! {
             () = self.cancel.cancelled() => None,
-            permit = Arc::clone(&self.connects).acquire_owned() => permit.ok(),
+            permit = in_turn => permit,
         }
     }
 
     async fn connection(&mut self, pulse: &Arc<Pulse>, permit: OwnedSemaphorePermit) -> End {
-        let limits = self.limits();
-        self.channel.max_access_unit_bytes = limits.max_access_unit_bytes;
-        self.channel.stall_after = limits.stall_after;
+        let limits = self.take_limits();
         let media = Box::pin(play(&self.stream, &self.channel, pulse));
         tokio::select! {
             biased;
@@ -109,21 +119,29 @@ impl CameraTask {
         }
     }
 
-    fn limits(&self) -> PipelineLimits {
+    /// The limits in force, for the next connection.
+    pub(super) fn take_limits(&mut self) -> PipelineLimits {
+        let limits = self.limits();
+        self.channel.max_access_unit_bytes = limits.max_access_unit_bytes;
+        self.channel.stall_after = limits.stall_after;
+        limits
+    }
+
+    pub(super) fn limits(&self) -> PipelineLimits {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.channel.clock.now()
     }
 }
 
-fn disconnected() -> Failure {
+pub(super) fn disconnected() -> Failure {
     Failure::new(FailReason::Disconnected, "the stream ended")
 }
 
 /// Takes in media until it ends.
-async fn play(stream: &Stream, channel: &Channel, pulse: &Arc<Pulse>) -> End {
+pub(super) async fn play(stream: &Stream, channel: &Channel, pulse: &Arc<Pulse>) -> End {
     let intake = || Intake::new(channel.clone(), Arc::clone(pulse));
     let through_gstreamer = match (stream.address.scheme(), stream.transport) {
         ("rtsp", Transport::Tcp) => match rtsp::run(stream, intake()).await {
@@ -158,7 +176,7 @@ async fn play(stream: &Stream, channel: &Channel, pulse: &Arc<Pulse>) -> End {
 }
 
 /// Ends when a connection takes too long to be made or shows no keyframe for too long.
-async fn watch(
+pub(super) async fn watch(
     pulse: &Pulse,
     limits: &PipelineLimits,
     channel: &Channel,

@@ -1,12 +1,14 @@
 //! What happens in `capture`, seen from outside: each event emits its log line and its metric together.
 
+use crate::gate::{Reading, Verdict};
 use crate::keyframe::{KeyframeKind, Unusable};
 use crate::picture::Codec;
-use citybrain_types::{CameraId, CameraState, FailReason};
+use citybrain_types::{CameraFault, CameraId, CameraState, FailReason};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use std::time::Duration;
 
@@ -51,14 +53,75 @@ struct CodecLabel {
     codec: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabel {
+    verdict: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FaultLabel {
+    fault: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PollLabel {
+    outcome: &'static str,
+}
+
+/// How a turn of a polled camera ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PollOutcome {
+    /// A keyframe was fetched.
+    Fetched,
+    /// It could not be connected, or the connection broke.
+    Failed,
+    /// Connected, but no keyframe came in time.
+    NoKeyframe,
+}
+
+impl PollOutcome {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Fetched => "fetched",
+            Self::Failed => "failed",
+            Self::NoKeyframe => "no_keyframe",
+        }
+    }
+}
+
+/// From one keyframe to the next: streams in the field have half a second to ten, more is a mistake in a camera.
+fn gop_histogram() -> Histogram {
+    Histogram::new([0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
+}
+
 /// The metrics of `capture`; clones count together.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct CaptureMetrics {
     cameras: Family<StateLabel, Gauge>,
     failures: Family<ReasonLabel, Counter>,
     keyframes: Family<CodecLabel, Counter>,
     dropped: Family<ReasonLabel, Counter>,
     pub(crate) connects: Counter,
+    gate: Family<VerdictLabel, Counter>,
+    gop: Histogram,
+    faults: Family<FaultLabel, Gauge>,
+    polls: Family<PollLabel, Counter>,
+}
+
+impl Default for CaptureMetrics {
+    fn default() -> Self {
+        Self {
+            cameras: Family::default(),
+            failures: Family::default(),
+            keyframes: Family::default(),
+            dropped: Family::default(),
+            connects: Counter::default(),
+            gate: Family::default(),
+            gop: gop_histogram(),
+            faults: Family::default(),
+            polls: Family::default(),
+        }
+    }
 }
 
 impl CaptureMetrics {
@@ -91,11 +154,34 @@ impl CaptureMetrics {
             "Access units and frames let go before the mailbox",
             metrics.dropped.clone(),
         );
+        registry.register(
+            "citybrain_gate",
+            "Keyframes by what the packets before them say, without decoding",
+            metrics.gate.clone(),
+        );
+        registry.register("citybrain_gop_seconds", "Time from keyframe to keyframe", metrics.gop.clone());
+        registry.register(
+            "citybrain_cameras_impaired",
+            "Cameras that send pictures with a fault, by fault",
+            metrics.faults.clone(),
+        );
+        registry.register("citybrain_polls", "Turns of polled cameras, by outcome", metrics.polls.clone());
         metrics
     }
 
     pub(crate) fn cameras_in(&self, state: &'static str) -> Gauge {
         self.cameras.get_or_create_owned(&StateLabel { state })
+    }
+
+    pub(crate) fn gate(&self, reading: &Reading) {
+        self.gate.get_or_create_owned(&VerdictLabel { verdict: reading.verdict.name() }).inc();
+        if reading.verdict != Verdict::Learning && reading.gop_pictures > 0 {
+            self.gop.observe(reading.gop.as_secs_f64());
+        }
+    }
+
+    pub(crate) fn poll(&self, outcome: PollOutcome) {
+        self.polls.get_or_create_owned(&PollLabel { outcome: outcome.name() }).inc();
     }
 
     pub(crate) fn failures(&self, reason: FailReason) -> Counter {
@@ -126,10 +212,47 @@ impl StateChanged<'_> {
                 tracing::warn!(camera, from, to = "failed", reason = reason.name(), detail, %retry_at, "camera failed");
             }
             Some(CameraState::Stalled) => tracing::warn!(camera, from, to = "stalled", "camera stalled"),
+            // Turns of polled cameras are many and say nothing new.
+            Some(to @ CameraState::Resting { .. }) => {
+                tracing::debug!(camera, from, to = to.name(), "camera resting");
+            }
+            Some(to) if from == "resting" => {
+                tracing::debug!(camera, from, to = to.name(), "camera {}", to.name());
+            }
             Some(to) => {
                 tracing::info!(camera, from, to = to.name(), media = self.media, "camera {}", to.name())
             }
             None => tracing::info!(camera, from, to = "absent", "camera removed"),
+        }
+    }
+}
+
+/// What is wrong with a camera's pictures or stream has changed.
+pub(crate) struct FaultChanged<'a> {
+    pub(crate) camera: &'a CameraId,
+    pub(crate) before: &'a [CameraFault],
+    pub(crate) after: &'a [CameraFault],
+}
+
+impl FaultChanged<'_> {
+    /// The camera is gone, or begins anew.
+    pub(crate) fn all_over(camera: &CameraId, before: &[CameraFault], metrics: &CaptureMetrics) {
+        FaultChanged { camera, before, after: &[] }.emit(metrics);
+    }
+
+    pub(crate) fn emit(&self, metrics: &CaptureMetrics) {
+        let camera = self.camera.as_str();
+        let has = |faults: &[CameraFault], fault| faults.iter().any(|known| known.fault == fault);
+        let gauge = |fault: &CameraFault| {
+            metrics.faults.get_or_create_owned(&FaultLabel { fault: fault.fault.name() })
+        };
+        for fault in self.after.iter().filter(|fault| !has(self.before, fault.fault)) {
+            gauge(fault).inc();
+            tracing::warn!(camera, fault = fault.fault.name(), since = %fault.since, "camera impaired");
+        }
+        for fault in self.before.iter().filter(|fault| !has(self.after, fault.fault)) {
+            gauge(fault).dec();
+            tracing::info!(camera, fault = fault.fault.name(), "camera no longer impaired");
         }
     }
 }

@@ -10,12 +10,13 @@ use super::events::{
 use super::full_decode::FullDecode;
 use super::pulse::Pulse;
 use crate::camera_board::CameraBoard;
+use crate::gate::{Gate, Verdict};
 use crate::keyframe::{Assembler, Framing, KeyframeKind, Outcome, Unusable};
 use crate::picture::{Codec, Keyframe, Picture, RawFrame, Yuv420};
 use crate::schedule::Mailbox;
 use bytes::Bytes;
 use citybrain_ingest_config::resolved::DecodeMode;
-use citybrain_types::{CameraId, Clock, Timestamp};
+use citybrain_types::{CameraFault, CameraId, Clock, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -46,9 +47,10 @@ impl Channel {
     }
 
     pub(crate) fn put_raw(&self, pulse: &Pulse, yuv: Yuv420, captured_at: Timestamp, received_at: Timestamp) {
-        self.seen(pulse, received_at);
         let camera = self.camera.clone();
         self.mailbox.put(Picture::Raw(RawFrame { camera, captured_at, received_at, yuv }));
+        // Whoever waits for a picture finds it in its slot.
+        self.seen(pulse, received_at);
     }
 
     /// The shortest time between two raw frames.
@@ -87,6 +89,7 @@ pub(crate) struct Intake {
     channel: Channel,
     pulse: Arc<Pulse>,
     assembler: Option<Assembler>,
+    gate: Gate,
     full: Option<FullDecode>,
     /// The last keyframe that came while every frame was decoded.
     last_keyframe_in_full: Option<Timestamp>,
@@ -100,8 +103,15 @@ pub(crate) struct Moments {
 }
 
 impl Intake {
-    pub(crate) const fn new(channel: Channel, pulse: Arc<Pulse>) -> Self {
-        Self { channel, pulse, assembler: None, full: None, last_keyframe_in_full: None }
+    pub(crate) fn new(channel: Channel, pulse: Arc<Pulse>) -> Self {
+        Self {
+            channel,
+            pulse,
+            assembler: None,
+            gate: Gate::default(),
+            full: None,
+            last_keyframe_in_full: None,
+        }
     }
 
     pub(crate) const fn channel(&self) -> &Channel {
@@ -122,6 +132,9 @@ impl Intake {
             None => title(codec).to_owned(),
         };
         self.channel.board.media(&self.channel.camera, media);
+        if let Some(size) = size {
+            self.gate.size(size);
+        }
         if self.assembler.as_ref().is_none_or(|assembler| assembler.codec() != codec) {
             self.assembler = Some(Assembler::new(codec, self.channel.max_access_unit_bytes));
             self.full = None;
@@ -153,7 +166,10 @@ impl Intake {
         }
         match outcome {
             Outcome::Keyframe { data, kind } => self.keyframe(data, kind, moments),
-            Outcome::Delta => self.pulse.picture(),
+            Outcome::Delta => {
+                self.gate.delta(data.len(), moments.captured_at);
+                self.pulse.picture();
+            }
             Outcome::GradualRefresh => {
                 self.pulse.picture();
                 if self
@@ -173,19 +189,38 @@ impl Intake {
         self.channel.put_raw(&self.pulse, yuv, moments.captured_at, moments.received_at);
     }
 
-    fn keyframe(&self, data: Bytes, kind: KeyframeKind, Moments { captured_at, received_at }: Moments) {
+    fn keyframe(&mut self, data: Bytes, kind: KeyframeKind, Moments { captured_at, received_at }: Moments) {
         let Some(codec) = self.assembler.as_ref().map(Assembler::codec) else { return };
         let camera = self.channel.camera.clone();
         let age = received_at.since(captured_at);
         KeyframePassed { camera: &camera, codec, kind, bytes: data.len(), age }.emit(&self.channel.metrics);
+        let verdict = self.read_gate(data.len(), captured_at);
+        let picture = Picture::Keyframe(Keyframe { camera, captured_at, received_at, codec, data });
+        if verdict.is_eager() {
+            self.channel.mailbox.put_eager(picture);
+        } else {
+            self.channel.mailbox.put(picture);
+        }
         self.channel.seen(&self.pulse, received_at);
-        self.channel.mailbox.put(Picture::Keyframe(Keyframe {
-            camera,
-            captured_at,
-            received_at,
-            codec,
-            data,
-        }));
+    }
+
+    fn read_gate(&mut self, bytes: usize, captured_at: Timestamp) -> Verdict {
+        let reading = self.gate.keyframe(bytes, captured_at);
+        self.channel.metrics.gate(&reading);
+        let faults = reading.faults.into_iter().flatten().map(|(fault, since)| CameraFault { fault, since });
+        self.channel.board.stream(&self.channel.camera, reading.verdict.is_still(), faults);
+        reading.verdict
+    }
+
+    /// Packets were lost, and with them the picture they were part of.
+    pub(crate) fn lost(&mut self, packets: u32) {
+        self.gate.lost(packets);
+        self.channel.dropped(CaptureDrop::PacketLoss, u64::from(packets));
+    }
+
+    /// A picture with this media time has arrived.
+    pub(crate) fn media_time(&mut self, media_micros: i64, arrived: Timestamp) {
+        self.gate.media_time(media_micros, arrived);
     }
 
     fn unusable(&self, reason: Unusable) {

@@ -6,6 +6,7 @@
 
 mod camera_task;
 pub mod clip;
+mod connect_pace;
 pub mod events;
 pub mod failure;
 mod full_decode;
@@ -14,9 +15,11 @@ mod gst_branch;
 mod intake;
 pub mod media_clock;
 mod pace;
+mod poll;
 mod pulse;
 mod rtsp;
 pub mod supervisor;
 
-pub use events::{CaptureDrop, CaptureMetrics};
+pub use events::{CaptureDrop, CaptureMetrics, PollOutcome};
+pub use poll::poll_interval;
 pub use supervisor::{Capture, CaptureError, CaptureParts};

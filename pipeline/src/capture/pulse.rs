@@ -15,6 +15,7 @@ pub(crate) struct Pulse {
     pictures: AtomicU64,
     unusable_keyframes: AtomicU64,
     connected_now: Notify,
+    keyframe_now: Notify,
 }
 
 /// What has come since the last keyframe.
@@ -39,6 +40,7 @@ impl Pulse {
             pictures: AtomicU64::new(0),
             unusable_keyframes: AtomicU64::new(0),
             connected_now: Notify::new(),
+            keyframe_now: Notify::new(),
         }
     }
 
@@ -65,7 +67,10 @@ impl Pulse {
 
     pub(crate) fn keyframe(&self) {
         let now = self.micros();
-        let _ = self.first_keyframe.compare_exchange(NEVER, now, Ordering::AcqRel, Ordering::Acquire);
+        let first = self.first_keyframe.compare_exchange(NEVER, now, Ordering::AcqRel, Ordering::Acquire);
+        if first.is_ok() {
+            self.keyframe_now.notify_one();
+        }
         self.last_keyframe.store(now, Ordering::Release);
         self.pictures.store(0, Ordering::Release);
         self.unusable_keyframes.store(0, Ordering::Release);
@@ -83,6 +88,13 @@ impl Pulse {
     pub(crate) async fn until_connected(&self) {
         while self.connected_at().is_none() {
             self.connected_now.notified().await;
+        }
+    }
+
+    /// Waits until a keyframe has come; one waiter at a time.
+    pub(crate) async fn until_keyframe(&self) {
+        while self.first_keyframe_at().is_none() {
+            self.keyframe_now.notified().await;
         }
     }
 

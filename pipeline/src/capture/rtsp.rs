@@ -159,10 +159,12 @@ fn take_frame(frame: &VideoFrame, codec: Codec, clock: &mut MediaClock, intake: 
     let now = intake.channel().clock.now();
     let first_packet = now.minus(frame.start_ctx().received().elapsed());
     let received_at = now.minus(frame.end_ctx().received().elapsed());
-    let captured_at = clock.captured_at(media_micros(frame.timestamp()), first_packet);
+    let media = media_micros(frame.timestamp());
+    let captured_at = clock.captured_at(media, first_packet);
+    intake.media_time(media, first_packet);
     if frame.loss() > 0 {
         // What was lost may be the beginning of this picture; it is not told whose it was.
-        intake.channel().dropped(CaptureDrop::PacketLoss, u64::from(frame.loss()));
+        intake.lost(u32::from(frame.loss()));
         return;
     }
     // JPEG pictures have no framing; the assembler knows.

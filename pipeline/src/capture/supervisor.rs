@@ -1,8 +1,10 @@
 //! All cameras: one task each, started, changed and stopped without touching the others.
 
 use super::camera_task::CameraTask;
+use super::connect_pace::ConnectPace;
 use super::events::CaptureMetrics;
 use super::intake::Channel;
+use super::poll::poll_interval;
 use crate::camera_board::CameraBoard;
 use crate::schedule::Mailboxes;
 use citybrain_ingest_config::resolved::{Camera, City, PipelineLimits, Stream};
@@ -56,12 +58,16 @@ pub struct Capture {
     parts: CaptureParts,
     limits: Arc<Mutex<PipelineLimits>>,
     connects: Arc<Semaphore>,
+    pace: Arc<ConnectPace>,
+    polls: Arc<Semaphore>,
+    polls_at_once: usize,
     running: BTreeMap<CameraId, Running>,
 }
 
 #[derive(Debug)]
 struct Running {
     stream: Stream,
+    poll: Option<Duration>,
     raw_interval: Arc<AtomicU64>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
@@ -78,6 +84,9 @@ impl Capture {
             parts,
             limits: Arc::new(Mutex::new(city.pipeline)),
             connects: Arc::new(Semaphore::new(CONNECTS_AT_ONCE)),
+            pace: Arc::new(ConnectPace::new(city.pipeline.load.connects_per_second)),
+            polls: Arc::new(Semaphore::new(city.pipeline.load.polled_connections)),
+            polls_at_once: city.pipeline.load.polled_connections,
             running: BTreeMap::new(),
         };
         capture.reload(city);
@@ -88,6 +97,8 @@ impl Capture {
     /// connected again. The others are not touched; changed limits hold from their next connection on.
     pub fn reload(&mut self, city: &City) {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = city.pipeline;
+        self.pace.set(city.pipeline.load.connects_per_second);
+        self.open_polls(city.pipeline.load.polled_connections);
         let gone: Vec<_> =
             self.running.keys().filter(|id| !city.cameras.contains_key(*id)).cloned().collect();
         for id in gone {
@@ -96,15 +107,20 @@ impl Capture {
                 self.parts.board.remove(&id);
             }
         }
-        for camera in city.cameras.values() {
-            let interval = micros(raw_interval(city, camera));
+        // Cameras that are looked at most often come first: after a start no fire waits for a rubbish bin.
+        let mut cameras: Vec<(&Camera, Duration)> =
+            city.cameras.values().map(|camera| (camera, raw_interval(city, camera))).collect();
+        cameras.sort_by_key(|(_, interval)| *interval);
+        for (camera, interval) in cameras {
+            let interval = micros(interval);
+            let poll = poll_interval(city, camera);
             match self.running.remove(&camera.id) {
-                Some(running) if running.stream == camera.stream => {
+                Some(running) if running.stream == camera.stream && running.poll == poll => {
                     running.raw_interval.store(interval, Ordering::Relaxed);
                     self.running.insert(camera.id.clone(), running);
                 }
                 changed => {
-                    let started = self.start_camera(camera, interval, changed);
+                    let started = self.start_camera(camera, poll, interval, changed);
                     self.running.insert(camera.id.clone(), started);
                 }
             }
@@ -124,7 +140,23 @@ impl Capture {
         }
     }
 
-    fn start_camera(&self, camera: &Camera, raw_interval: u64, before: Option<Running>) -> Running {
+    /// Makes so many connections to polled cameras possible at once; those that are open are not cut off.
+    fn open_polls(&mut self, at_once: usize) {
+        if at_once > self.polls_at_once {
+            self.polls.add_permits(at_once - self.polls_at_once);
+            self.polls_at_once = at_once;
+        } else {
+            self.polls_at_once -= self.polls.forget_permits(self.polls_at_once - at_once);
+        }
+    }
+
+    fn start_camera(
+        &self,
+        camera: &Camera,
+        poll: Option<Duration>,
+        raw_interval: u64,
+        before: Option<Running>,
+    ) -> Running {
         let raw_interval = Arc::new(AtomicU64::new(raw_interval));
         let cancel = CancellationToken::new();
         let channel = Channel {
@@ -145,20 +177,25 @@ impl Capture {
             channel,
             limits: Arc::clone(&self.limits),
             connects: Arc::clone(&self.connects),
+            pace: Arc::clone(&self.pace),
             cancel: cancel.clone(),
         };
         self.parts.board.add(&camera.id, camera.stream.address.as_str());
         if let Some(before) = &before {
             before.cancel.cancel();
         }
+        let polls = Arc::clone(&self.polls);
         let task = tokio::spawn(async move {
             if let Some(before) = before {
                 // A device or a camera with one free session must be let go of first.
                 let _ = before.task.await;
             }
-            task.run().await;
+            match poll {
+                Some(interval) => task.run_polled(interval, polls).await,
+                None => task.run().await,
+            }
         });
-        Running { stream: camera.stream.clone(), raw_interval, cancel, task }
+        Running { stream: camera.stream.clone(), poll, raw_interval, cancel, task }
     }
 }
 

@@ -4,13 +4,16 @@ use super::cascade::region_of;
 use super::rules::{self, Findings};
 use crate::camera_board::CameraBoard;
 use crate::decode::{Area, DecodeError, Frame, Part, Scaler, open_picture};
+use crate::health::Sample;
 use crate::metrics::{PipelineMetrics, Stage};
 use crate::picture::Picture;
 use crate::publish::Outbox;
 use crate::schedule::{Look, LookResult, ModelLook, Schedule, Ticket, Work};
 use crate::snapshot::{Darkroom, Seen, SnapshotKeeper};
 use citybrain_models::{DetectError, Detector, LabelledBox, Placement};
-use citybrain_types::{BoundingBox, CameraId, Clock, FrameOutcome, ModelId, NoAnswer, StageTimes, Timestamp};
+use citybrain_types::{
+    BoundingBox, CameraId, Clock, FaultKind, FrameOutcome, ModelId, NoAnswer, StageTimes, Timestamp,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -115,8 +118,9 @@ impl Worker {
         // Decoder, runtime and drawing code are many; a bug in one must cost a frame and not a worker.
         let worked = catch_unwind(AssertUnwindSafe(|| self.decode_and_ask(&ticket, picture, moments)));
         let result = match worked {
-            Ok(Ok((frame, answers))) => {
+            Ok(Ok((frame, mut answers, sample))) => {
                 self.board.decoded(&ticket.plan.camera);
+                self.distrust(&ticket.plan.camera, sample.as_ref(), moments.captured_at, &mut answers);
                 let seen = Seen {
                     camera: &ticket.plan.camera,
                     captured_at: moments.captured_at,
@@ -143,6 +147,17 @@ impl Worker {
         silences.into_iter().for_each(|silence| self.report_silence(&silence, Some(moments)));
     }
 
+    /// What is seen through a camera that is covered, frozen or turned speaks for nothing: not for a fire, and not for
+    /// there being none.
+    fn distrust(&self, camera: &CameraId, sample: Option<&Sample>, at: Timestamp, answers: &mut [Answer]) {
+        let fault = sample.and_then(|sample| self.board.examine(camera, sample, at));
+        let Some(reason) = fault.and_then(FaultKind::blinds) else { return };
+        for answer in answers.iter_mut().filter(|answer| answer.outcome == FrameOutcome::Analysed) {
+            answer.outcome = FrameOutcome::NotSeen(reason);
+            answer.findings = Findings::default();
+        }
+    }
+
     fn adopt_models(&mut self, generation: u64) {
         if self.models.generation == generation {
             return;
@@ -158,13 +173,17 @@ impl Worker {
         ticket: &Ticket,
         picture: Picture,
         moments: Moments,
-    ) -> Result<(Frame, Vec<Answer>), DecodeError> {
+    ) -> Result<(Frame, Vec<Answer>, Option<Sample>), DecodeError> {
         let frame = open_picture(picture)?;
         self.bench.rendered = None;
         let whole = Part::whole(frame.size());
         let mut answers = Vec::with_capacity(ticket.due.len());
+        let mut sample = None;
         for &due in &ticket.due {
             answers.push(self.ask(ticket, &ticket.plan.looks[due], &frame, whole)?);
+            if answers.len() == 1 {
+                sample = self.bench.sample();
+            }
         }
         self.ask_further(ticket, &frame, &mut answers);
         let mut started = moments.scheduled_at;
@@ -173,7 +192,7 @@ impl Worker {
             self.metrics.stage(Stage::Detect, answer.detected_at.since(answer.decoded_at));
             started = answer.detected_at;
         }
-        Ok((frame, answers))
+        Ok((frame, answers, sample))
     }
 
     /// Scales a part of the frame to a model's input and runs it.
@@ -235,6 +254,12 @@ impl Moments {
 }
 
 impl Workbench {
+    /// What the last rendered picture says of its camera.
+    fn sample(&self) -> Option<Sample> {
+        let (_, area, _) = self.rendered.as_ref()?;
+        Sample::of(&self.rgb, area)
+    }
+
     /// Renders a part of the frame for a model; two models with the same input share the work.
     fn render(
         &mut self,

@@ -28,6 +28,11 @@ fn launch(line: &str) -> gst::Pipeline {
     gst::parse::launch(line).unwrap().downcast().unwrap()
 }
 
+/// What arrives at the element named `out` of a launch line that runs to its end.
+pub(crate) fn collect_line(line: &str) -> Vec<Vec<u8>> {
+    collect(&launch(line))
+}
+
 /// The access units that an encoder makes of 60 frames.
 pub(crate) fn encode(codec: Codec, encoder: &str) -> Vec<Vec<u8>> {
     let stream = match codec {

@@ -1,7 +1,9 @@
 //! The decision which camera is looked at next, and which has been silent for too long. Pure: time is given.
 
-use super::entry::{Entry, Focus, Rank, SILENCE_GAP};
+use super::entry::{Entry, Focus, SILENCE_GAP};
+use super::load::Load;
 use super::plan::{CameraPlan, SHORTEST_INTERVAL};
+use super::ready::{First, Place, Ready};
 use super::{DropReason, Put, Work};
 use crate::picture::Picture;
 use citybrain_types::{CameraId, FocusRequest, NotSeen, Timestamp};
@@ -25,6 +27,9 @@ pub struct Limits {
     pub stall_after: Duration,
     /// A new camera gets this long to connect before it is reported as not seen.
     pub connect_timeout: Duration,
+    /// Urgent looks go strictly first until they have had so much of the workers' time, in percent; then looks in turn
+    /// get what is left, so that a city on fire is not blind for the rest.
+    pub urgent_share_percent: u8,
 }
 
 /// Whether a camera can be seen, as `capture` knows it.
@@ -98,7 +103,8 @@ pub struct Agenda {
     by_camera: HashMap<CameraId, usize>,
     cameras: Vec<CameraId>,
     entries: Vec<Entry>,
-    ready: BTreeSet<Rank>,
+    ready: Ready,
+    load: Load,
     timers: BTreeSet<(Timestamp, usize)>,
     keep_unplanned: bool,
     closed: bool,
@@ -114,7 +120,8 @@ impl Agenda {
             by_camera: HashMap::new(),
             cameras: Vec::new(),
             entries: Vec::new(),
-            ready: BTreeSet::new(),
+            ready: Ready::default(),
+            load: Load::default(),
             timers: BTreeSet::new(),
             keep_unplanned: false,
             closed: false,
@@ -160,8 +167,9 @@ impl Agenda {
         dropped
     }
 
-    /// Lays a picture into its camera's slot; `true` when it can be taken at once.
-    pub fn put(&mut self, index: usize, picture: Picture, now: Timestamp) -> (Put, bool) {
+    /// Lays a picture into its camera's slot; `true` when it can be taken at once. An `eager` one shows something new
+    /// and is looked at before its interval is over, if there is a worker to spare.
+    pub fn put(&mut self, index: usize, picture: Picture, eager: bool, now: Timestamp) -> (Put, bool) {
         if self.closed {
             return (Put::Dropped(DropReason::Closed), false);
         }
@@ -172,12 +180,16 @@ impl Agenda {
         if entry.clocks.is_empty() && !self.keep_unplanned {
             return (Put::Dropped(DropReason::NotWanted), false);
         }
+        entry.eager |= eager;
         let put = if entry.picture.replace(picture).is_some() { Put::Replaced } else { Put::Kept };
-        if put == Put::Replaced && self.entries[index].rank.is_some() {
+        if put == Put::Kept {
+            entry.picture_since = now;
+        }
+        if put == Put::Replaced && !eager && self.entries[index].place.is_some() {
             return (put, false); // its place in the order depends on due times only
         }
         self.rearm(index, now);
-        (put, self.entries[index].rank.is_some())
+        (put, self.entries[index].place.is_some())
     }
 
     /// Takes a picture out of its slot without looking at it.
@@ -185,8 +197,8 @@ impl Agenda {
         let index = *self.by_camera.get(camera)?;
         let entry = &mut self.entries[index];
         let picture = entry.picture.take();
-        if let Some(rank) = entry.rank.take() {
-            self.ready.remove(&rank);
+        if let Some(place) = entry.place.take() {
+            self.ready.remove(index, place);
         }
         picture
     }
@@ -198,21 +210,35 @@ impl Agenda {
             return (Some(Work::Silent(silences)), 0);
         }
         let mut expired = 0;
-        while let Some(rank) = self.ready.pop_first() {
-            let entry = &mut self.entries[rank.index];
-            entry.rank = None;
-            let fresh = |picture: &Picture| now.since(picture.received_at()) <= self.limits.stall_after;
-            if let Some(picture) = entry.picture.take_if(|picture| fresh(picture)) {
-                let look = entry.take(rank.index, picture, now);
-                self.rearm(rank.index, now);
+        let first = if self.load.urgent_had_its_share(self.limits.urgent_share_percent) {
+            First::InTurn
+        } else {
+            First::Urgent
+        };
+        while let Some(index) = self.ready.first(first, now) {
+            let stretch = self.load.stretch();
+            let stall_after = self.limits.stall_after;
+            let entry = &mut self.entries[index];
+            let taken = entry.place;
+            if let Some(place) = entry.place.take() {
+                self.ready.remove(index, place);
+            }
+            let longest = entry.longest_age(stall_after, now);
+            if let Some(picture) = entry.picture.take_if(|p| now.since(p.received_at()) <= longest) {
+                if let Some(Place::InTurn { interval, .. }) = taken {
+                    self.load.taken_in_turn(1.0 + entry.waits_for_worker(now) / interval.as_secs_f64());
+                }
+                let look = entry.take(index, picture, stretch, now);
+                self.rearm(index, now);
                 if look.is_some() {
                     return (look.map(Work::Look), expired);
                 }
             } else {
                 expired += u64::from(entry.picture.take().is_some());
-                self.rearm(rank.index, now);
+                self.rearm(index, now);
             }
         }
+        self.load.idle();
         (None, expired)
     }
 
@@ -244,7 +270,9 @@ impl Agenda {
     /// A look has ended. Where nothing could be seen, gives what must be reported, at most once an interval.
     pub fn done(&mut self, look: &Ticket, result: LookResult, now: Timestamp) -> Vec<Silence> {
         let entry = &mut self.entries[look.index];
-        entry.busy = false;
+        if let Some(busy) = entry.busy.take() {
+            self.load.spent(busy.urgent, now.since(busy.since));
+        }
         let same_plan = entry.plan.as_ref().is_some_and(|plan| Arc::ptr_eq(plan, &look.plan));
         let mut silences = Vec::new();
         if same_plan && result == LookResult::Undecodable {
@@ -319,6 +347,16 @@ impl Agenda {
         !self.ready.is_empty()
     }
 
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// By which factor looks in turn are stretched because the workers are busy; 1 when they are not.
+    #[must_use]
+    pub const fn stretch(&self) -> f64 {
+        self.load.stretch()
+    }
+
     /// When something changes by itself.
     #[must_use]
     pub fn next_timer(&self) -> Option<Timestamp> {
@@ -343,18 +381,20 @@ impl Agenda {
     /// Brings a camera's place in the order and its next timer up to date.
     fn rearm(&mut self, index: usize, now: Timestamp) {
         let entry = &mut self.entries[index];
-        if let Some(rank) = entry.rank.take() {
-            self.ready.remove(&rank);
+        if let Some(place) = entry.place.take() {
+            self.ready.remove(index, place);
         }
         if let Some(at) = entry.timer.take() {
             self.timers.remove(&(at, index));
         }
-        if self.closed || entry.busy {
+        if self.closed || entry.busy.is_some() {
             return;
         }
         if entry.picture.is_some() {
-            entry.rank = entry.rank(index, now);
-            self.ready.extend(entry.rank);
+            entry.place = entry.place_at(now);
+            if let Some(place) = entry.place {
+                self.ready.insert(index, place);
+            }
             entry.timer = entry.next_release(now);
         } else {
             entry.timer = entry.next_silence_check(now);

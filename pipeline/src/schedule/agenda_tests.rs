@@ -7,8 +7,11 @@ use bytes::Bytes;
 use citybrain_types::{EventKind, ModelId};
 use std::collections::BTreeSet;
 
-const LIMITS: Limits =
-    Limits { stall_after: Duration::from_secs(10), connect_timeout: Duration::from_secs(5) };
+const LIMITS: Limits = Limits {
+    stall_after: Duration::from_secs(10),
+    connect_timeout: Duration::from_secs(5),
+    urgent_share_percent: 80,
+};
 const LIVE: &dyn Fn(&CameraId) -> Sight = &|_| Sight::Live;
 
 fn secs(seconds: f64) -> Timestamp {
@@ -61,7 +64,7 @@ fn picture(camera: &str, at: Timestamp) -> Picture {
 
 fn put(agenda: &mut Agenda, camera: &str, at: f64) -> Put {
     let index = agenda.index(&id(camera));
-    agenda.put(index, picture(camera, secs(at)), secs(at)).0
+    agenda.put(index, picture(camera, secs(at)), false, secs(at)).0
 }
 
 /// The next look, if there is one.
@@ -93,7 +96,7 @@ fn fire_is_looked_at_before_everything_else_however_late_the_rest_is() {
     let litter = |n: usize| plan(&format!("litter-{n}"), vec![look(0, "litter", 1.0)]);
     let mut agenda = agenda((0..5).map(litter).chain([plan("fire", vec![look(0, "fire", 60.0)])]).collect());
     for n in 0..5 {
-        put(&mut agenda, &format!("litter-{n}"), 0.0);
+        put(&mut agenda, &format!("litter-{n}"), 4.0);
     }
     put(&mut agenda, "fire", 5.0);
     assert_eq!(look_at(&mut agenda, 5.0).as_deref(), Some("fire"));
@@ -351,7 +354,7 @@ fn a_picture_of_another_camera_is_refused() {
     let mut agenda =
         agenda(vec![plan("a", vec![look(0, "fire", 2.0)]), plan("b", vec![look(0, "fire", 2.0)])]);
     let a = agenda.index(&id("a"));
-    let (put, _) = agenda.put(a, picture("b", secs(0.0)), secs(0.0));
+    let (put, _) = agenda.put(a, picture("b", secs(0.0)), false, secs(0.0));
     assert_eq!(put, Put::Dropped(DropReason::ForeignCamera));
 }
 

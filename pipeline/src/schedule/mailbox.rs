@@ -93,6 +93,12 @@ impl Mailbox {
 
     /// Lays a picture into the slot and wakes the schedule. Never waits for a worker.
     pub fn put(&self, picture: Picture) -> Put {
-        self.schedule.put(self.index, picture)
+        self.schedule.put(self.index, picture, false)
+    }
+
+    /// As [`Mailbox::put`], of a picture that shows something new: it is looked at before its interval is over where a
+    /// worker has nothing that is due.
+    pub fn put_eager(&self, picture: Picture) -> Put {
+        self.schedule.put(self.index, picture, true)
     }
 }

@@ -1,18 +1,26 @@
 //! Which camera is looked at next.
 //!
-//! Design decision: urgent looks (kinds with a pre-alarm) strictly first, earliest deadline first among the
-//! rest. Plain earliest-deadline-first collapses under overload; with fire strictly first and one newest-wins
-//! slot a camera, fire keeps its interval and the other kinds stretch evenly. The decision itself is the pure
+//! Design decision: urgent looks (kinds with a pre-alarm) strictly first within a reserved share of the workers' time,
+//! earliest deadline first among the rest, with deadlines counted in each look's own intervals. Plain
+//! earliest-deadline-first collapses under overload; with fire strictly first and one newest-wins slot a camera, fire
+//! keeps its interval and the other kinds stretch by one factor. The decision itself is the pure
 //! [`agenda::Agenda`]; [`Schedule`] puts a lock, a clock and a wake-up around it.
 
 pub mod agenda;
+pub mod coverage;
 mod entry;
+pub mod load;
 pub mod mailbox;
 pub mod plan;
+mod ready;
 
 pub use agenda::{Limits, Look, LookResult, MAX_REGIONS, Sight, Silence, Ticket};
+pub use coverage::{Coverage, KindCoverage};
 pub use mailbox::{DropReason, Mailbox, Mailboxes, Put};
 pub use plan::{CameraPlan, CascadeLook, KindRule, ModelLabels, ModelLook};
+
+#[cfg(test)]
+mod overload_tests;
 
 use crate::metrics::DropCounters;
 use crate::picture::Picture;
@@ -54,8 +62,11 @@ impl std::fmt::Debug for Schedule {
 impl Default for Schedule {
     /// A schedule without plans, in which pictures lie until they are taken by hand.
     fn default() -> Self {
-        let limits =
-            Limits { stall_after: Duration::from_secs(10), connect_timeout: Duration::from_secs(10) };
+        let limits = Limits {
+            stall_after: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
+            urgent_share_percent: 80,
+        };
         let mut agenda = Agenda::new(limits, 0);
         agenda.keep_unplanned();
         Self {
@@ -141,6 +152,12 @@ impl Schedule {
         silences
     }
 
+    /// How well the promised looks are kept at this moment.
+    #[must_use]
+    pub fn coverage(&self) -> Coverage {
+        self.lock().coverage(self.clock.now())
+    }
+
     /// Ends the schedule: pictures are refused, workers get `None`.
     pub fn close(&self) {
         let dropped = self.lock().close();
@@ -152,8 +169,8 @@ impl Schedule {
         self.lock().index(camera)
     }
 
-    pub(super) fn put(&self, index: usize, picture: Picture) -> Put {
-        let (put, ready) = self.lock().put(index, picture, self.clock.now());
+    pub(super) fn put(&self, index: usize, picture: Picture, eager: bool) -> Put {
+        let (put, ready) = self.lock().put(index, picture, eager, self.clock.now());
         match put {
             Put::Kept => {}
             Put::Replaced => self.drops.count(DropReason::Replaced, 1),

@@ -1,7 +1,7 @@
 //! A running capture, the mailboxes it fills and the board it writes.
 
 use citybrain_ingest_config::resolved::{
-    Camera, City, DecodeMode, DispatchLimits, PipelineLimits, Site, Stream, Transport,
+    Camera, City, Connection, DecodeMode, DispatchLimits, LoadLimits, PipelineLimits, Site, Stream, Transport,
 };
 use citybrain_pipeline::camera_board::CameraBoard;
 use citybrain_pipeline::capture::{Capture, CaptureMetrics, CaptureParts};
@@ -27,6 +27,7 @@ pub fn stream(address: &str) -> Stream {
         credentials: None,
         transport: Transport::Tcp,
         decode: DecodeMode::Auto,
+        connection: Connection::Always,
         repeat: false,
     }
 }
@@ -74,6 +75,7 @@ pub fn city(cameras: &[(&str, Stream)]) -> City {
             snapshot_budget_bytes: 0,
             spool_budget_bytes: 0,
             snapshot_max_side: 640,
+            load: LoadLimits::DEFAULT,
         },
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,

@@ -1,8 +1,8 @@
 //! A city of cameras without streams, and the look stages that run on it.
 
 use citybrain_ingest_config::resolved::{
-    Camera, City, DecodeMode, DispatchLimits, EvidencePolicy, Kind, Model, PipelineLimits, Site, Stream,
-    Transport,
+    Camera, City, Connection, DecodeMode, DispatchLimits, EvidencePolicy, Kind, LoadLimits, Model,
+    PipelineLimits, Site, Stream, Transport,
 };
 use citybrain_models::{Runtime, SessionOptions};
 use citybrain_pipeline::camera_board::CameraBoard;
@@ -86,6 +86,7 @@ pub fn city(data_dir: &Path, cameras: &[&str], kinds: Vec<Kind>, model: PathBuf)
             snapshot_budget_bytes: 1 << 24,
             spool_budget_bytes: 1 << 24,
             snapshot_max_side: 320,
+            load: LoadLimits::DEFAULT,
         },
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,
@@ -108,6 +109,7 @@ fn camera(name: &str, kinds: &BTreeSet<EventKind>) -> Camera {
             credentials: None,
             transport: Transport::Tcp,
             decode: DecodeMode::Auto,
+            connection: Connection::Always,
             repeat: false,
         },
         position: None,

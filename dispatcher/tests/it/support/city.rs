@@ -2,8 +2,9 @@
 
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{
-    BodyFormat, Camera, CaseLimits, CaseRules, Channel, DecodeMode, Department, Destination, DispatchLimits,
-    EvidencePolicy, IncidentPolicy, Kind, PipelineLimits, Route, Secret, Site, Stream, Transport, When,
+    BodyFormat, Camera, CaseLimits, CaseRules, Channel, Connection, DecodeMode, Department, Destination,
+    DispatchLimits, EvidencePolicy, IncidentPolicy, Kind, LoadLimits, PipelineLimits, Route, Secret, Site,
+    Stream, Transport, When,
 };
 use citybrain_types::{
     Asked, BoundingBox, CameraId, DepartmentId, DestinationId, Detection, EventKind, FrameDetections,
@@ -84,6 +85,7 @@ fn camera(name: &str) -> Camera {
             credentials: None,
             transport: Transport::Tcp,
             decode: DecodeMode::Auto,
+            connection: Connection::Always,
             repeat: false,
         },
         position: Some([121.5, 31.2]),
@@ -106,6 +108,7 @@ pub const PIPELINE: PipelineLimits = PipelineLimits {
     snapshot_budget_bytes: 1 << 20,
     spool_budget_bytes: 1 << 20,
     snapshot_max_side: 640,
+    load: LoadLimits::DEFAULT,
 };
 
 /// Four cameras, two kinds, one department without destinations that gets everything.

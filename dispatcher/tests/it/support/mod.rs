@@ -54,6 +54,8 @@ impl CameraDirectory for Street {
             media: None,
             connects: 1,
             snapshot: self.picture.lock().unwrap().clone(),
+            coverage: Default::default(),
+            faults: Vec::new(),
         };
         self.cameras.iter().enumerate().map(status).collect()
     }
