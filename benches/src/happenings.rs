@@ -176,7 +176,7 @@ impl Script {
     }
 
     /// The reports of all cameras for the next moment; `None` when the story is over.
-    pub fn next(&mut self) -> Option<Vec<FrameDetections>> {
+    pub fn reports(&mut self) -> Option<Vec<FrameDetections>> {
         let look = self.look;
         self.look += 1;
         if look >= LOOKS {
@@ -232,7 +232,7 @@ impl Script {
             return None;
         }
         // In front of each camera for its own tenth of every half hour.
-        let hidden = (look / 45 + (eye.at[0] as u64) / 7) % 10 == 0;
+        let hidden = (look / 45 + (eye.at[0] as u64) / 7).is_multiple_of(10);
         let found = self.dice.share() < 0.95 - 0.3 * ahead / FAR_M;
         if hidden || !found {
             return None;
@@ -295,7 +295,7 @@ fn fits(new: &Happening, apart: f64, happenings: &[Happening]) -> bool {
 
 fn eye(n: usize, dice: &mut Dice) -> Eye {
     let id = CameraId::new(format!("eye-{n:02}")).expect("it is an id");
-    let along = if n % 2 == 0 { 1.0 } else { -1.0 };
+    let along = if n.is_multiple_of(2) { 1.0 } else { -1.0 };
     let outages = (0..3).map(|_| {
         let from = dice.next() % LOOKS;
         (from, from + 150 + dice.next() % 750)

@@ -9,6 +9,7 @@ mod determinism;
 mod dispatch;
 mod fire;
 mod mqtt;
+mod permits;
 mod replay;
 mod sensors;
 mod simulation;
