@@ -176,7 +176,7 @@ impl Script {
     }
 
     /// The reports of all cameras for the next moment; `None` when the story is over.
-    pub fn next_look(&mut self) -> Option<Vec<FrameDetections>> {
+    pub fn reports(&mut self) -> Option<Vec<FrameDetections>> {
         let look = self.look;
         self.look += 1;
         if look >= LOOKS {

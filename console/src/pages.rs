@@ -2,7 +2,9 @@
 
 use crate::local_time::LocalTime;
 use crate::problem::{bad_request, not_found, unavailable};
-use crate::rows::{ActionRow, CameraRow, CaseRow, ClockRow, DeliveryRow, KindNames, TrailRow, state_name};
+use crate::rows::{
+    ActionRow, CameraRow, CaseRow, ClockRow, DeliveryRow, KindNames, ReasonRow, TrailRow, state_name,
+};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -139,6 +141,8 @@ struct CasePage {
     clocks: Vec<ClockRow>,
     actions: Vec<ActionRow>,
     trail: Vec<TrailRow>,
+    why: Vec<ReasonRow>,
+    members: Vec<String>,
     deliveries: Vec<DeliveryRow>,
 }
 
@@ -151,13 +155,21 @@ pub async fn case(State(services): State<Services>, Path(id): Path<String>) -> R
         Ok(None) => return not_found(&services, format!("There is no case {id}.")),
         Err(error) => return unavailable(&services, &error),
     };
+    let incident = match services.why(&id).await {
+        Ok(incident) => incident,
+        Err(error) => return unavailable(&services, &error),
+    };
     let (names, time) = context(&services);
+    let reasons = incident.iter().flat_map(|incident| &incident.reasons);
+    let members = incident.iter().flat_map(|incident| incident.members.keys());
     page(&CasePage {
         frame: Frame::new(&services, "cases"),
         case: CaseRow::new(&view.case, &names, &time),
         clocks: view.case.work.clocks.iter().rev().map(|clock| ClockRow::new(clock, &time)).collect(),
         actions: view.allowed.iter().map(|action| ActionRow::new(*action)).collect(),
         trail: view.trail.iter().map(|change| TrailRow::new(change, &time)).collect(),
+        why: reasons.map(|reason| ReasonRow::new(reason, &time)).collect(),
+        members: members.map(ToString::to_string).collect(),
         deliveries: view.deliveries.iter().map(|delivery| DeliveryRow::new(delivery, &time)).collect(),
     })
 }

@@ -236,6 +236,18 @@ impl ActionRow {
     }
 }
 
+/// One of the reasons why a case was opened.
+pub struct ReasonRow {
+    pub at: String,
+    pub words: String,
+}
+
+impl ReasonRow {
+    pub fn new(reason: &citybrain_dispatcher::incident::Reason, time: &LocalTime) -> Self {
+        Self { at: time.show(reason.at), words: reason.words() }
+    }
+}
+
 /// A line of a trail on a page.
 pub struct TrailRow {
     pub state: &'static str,

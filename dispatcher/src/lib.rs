@@ -1,9 +1,11 @@
 //! The stages from published detections to a department's desk.
 //!
 //! ```text
-//! bus ──▶ intake ──▶ evidence ──▶ incident ──▶ case ──▶ outbox ──▶ delivery
-//!                        └▶ focus requests      └▶ store, listeners
+//! bus, sensors ──▶ intake ──▶ evidence ──▶ incident ──▶ case ──▶ outbox ──▶ delivery
+//!                    └▶ log       └▶ focus requests      └▶ store, listeners
 //! ```
+//!
+//! What people say of incidents and what permit registers hold comes in from the side, as input like the looks.
 //!
 //! Design decision: each stage is a pure decision (`Intake`, `Evidence`, `Incidents`, `case::file`) in a thin task
 //! that holds the sender of the next stage only. Decisions take their time from the frames, so the same frames

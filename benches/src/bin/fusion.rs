@@ -92,7 +92,7 @@ fn play(script: &mut Script) -> BTreeMap<IncidentId, Incident> {
     let mut incidents = Incidents::new(&city, []);
     let mut evidence = Evidence::new(Arc::new(city), []);
     let mut last: BTreeMap<IncidentId, Incident> = BTreeMap::new();
-    while let Some(frames) = script.next_look() {
+    while let Some(frames) = script.reports() {
         for frame in frames {
             for change in incidents.take(&evidence.judge(&frame).look) {
                 match change {

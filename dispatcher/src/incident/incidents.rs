@@ -5,7 +5,7 @@ use super::book::{Book, Entry};
 use super::join::{self, in_picture, is_same_thing, on_map, takes_more};
 use super::map::{Located, Plane};
 use super::storm::Budgets;
-use super::{Cause, Held, Incident, IncidentChange, Standing, Verdict, What};
+use super::{Cause, Held, Incident, IncidentChange, MAX_REASONS, Reason, Standing, Verdict, What};
 use crate::evidence::{FirstSight, Look, MicroNats, Sight, Sighting, Word, centre_distance};
 use crate::permit::{PermitFinding, Register};
 use citybrain_ingest_config::City;
@@ -128,6 +128,10 @@ impl Incidents {
         self.book.decided(id);
         let Some(entry) = self.book.get_mut(id) else { return Vec::new() };
         entry.incident.standing = Standing::Rejected { at };
+        if entry.incident.reasons.len() < MAX_REASONS {
+            let camera = entry.incident.camera.clone();
+            entry.incident.reasons.push(Reason { at, camera, sequence: 0, what: What::Refused });
+        }
         vec![IncidentChange::Remembered(entry.incident.clone())]
     }
 

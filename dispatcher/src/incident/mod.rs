@@ -16,6 +16,7 @@ mod join;
 mod map;
 mod stage;
 mod storm;
+mod words;
 
 #[cfg(test)]
 mod fire_tests;

@@ -72,6 +72,13 @@ async fn an_alarm_goes_out_at_once_and_the_case_when_it_is_confirmed() {
     assert!(told.contains(&line("citybrain.case.opened", "dispatched", 4)), "{told:?}");
     let case = house.wait_for_cases(1).await.remove(0);
     let why = house.services.why(&case.id).await.unwrap().unwrap();
+    let words: Vec<String> = why.reasons.iter().map(citybrain_dispatcher::incident::Reason::words).collect();
+    assert!(
+        words[0]
+            .starts_with("gate-1, frame 1002: score 0.95, 2 of 4 looks; evidence +5.69 nats crossed +3.00"),
+        "{words:?}"
+    );
+    assert!(words[1].starts_with("confirmed: ") && words[1].contains("the model asked says +"), "{words:?}");
     let steps = serde_json::to_string(&why.reasons).unwrap();
     assert!(steps.contains("\"step\":\"crossed\"") && steps.contains("\"confirmed\":true"), "{steps}");
     house.close().await;
