@@ -49,7 +49,7 @@ pub(crate) async fn run(house: Housekeeping) {
             Err(error) => house.metrics.store_failed(&error),
         }
         rounds += 1;
-        if rounds % FORGET_EVERY_ROUNDS == 0
+        if rounds.is_multiple_of(FORGET_EVERY_ROUNDS)
             && let Err(error) = house.store.forget_answers(house.clock.now().minus(ANSWERS_KEPT)).await
         {
             house.metrics.store_failed(&error);

@@ -94,7 +94,8 @@ fn a_city_is_resolved_with_its_defaults_filled_in() {
     assert_eq!(routes, [vec!["centre", "fire-brigade"], vec!["centre"]]);
     assert!(city.routes[1].kinds.is_empty() && city.routes[1].areas.is_empty());
 
-    let Channel::Mqtt { broker, credentials, topic } = &city.destinations.values().next().unwrap().channel
+    let Channel::Mqtt { broker, credentials, topic, .. } =
+        &city.destinations.values().next().unwrap().channel
     else {
         panic!("no broker");
     };
