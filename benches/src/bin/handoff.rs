@@ -213,7 +213,17 @@ async fn hand_over(folder: &Path) -> anyhow::Result<Vec<Figure>> {
 /// Each camera opens one case at each place it shows at least two frames of.
 fn expected_cases() -> usize {
     let frames_of_each = RATE * SECONDS / CAMERAS;
-    CAMERAS * (frames_of_each / FRAMES_AT_A_PLACE)
+    let of_one = |camera| {
+        let mut frames = std::collections::BTreeMap::<usize, usize>::new();
+        (0..frames_of_each).for_each(|turn| *frames.entry(place(camera, turn)).or_default() += 1);
+        frames.values().filter(|frames| **frames >= 2).count()
+    };
+    (0..CAMERAS).map(of_one).sum()
+}
+
+/// The place a camera shows: they change one after the other, so that cases open evenly.
+fn place(camera: usize, turn: usize) -> usize {
+    (turn + camera % FRAMES_AT_A_PLACE) / FRAMES_AT_A_PLACE
 }
 
 /// The `n`-th frame of all: cameras take turns.
@@ -221,7 +231,7 @@ fn frame(n: usize) -> anyhow::Result<FrameDetections> {
     let (camera, turn) = (n % CAMERAS, n / CAMERAS);
     let now = SystemClock.now();
     // Sixteen places, far enough apart that no two are one happening.
-    let place = turn / FRAMES_AT_A_PLACE % 16;
+    let place = place(camera, turn) % 16;
     let (x, y) = (0.05 + 0.25 * (place % 4) as f32, 0.05 + 0.25 * (place / 4) as f32);
     let kind = EventKind::new(KIND);
     Ok(FrameDetections {

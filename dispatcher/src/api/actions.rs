@@ -26,12 +26,14 @@ pub struct ActionBody {
     /// What to do.
     pub action: CaseAction,
     /// Who does it, 1 to 100 characters.
+    #[schemars(length(min = 1, max = 100))]
     pub by: String,
     /// For which department, where the case is handed to several.
     #[serde(default)]
     pub department: Option<DepartmentId>,
     /// Why, at most 500 characters. Most actions that end or delay a case need it.
     #[serde(default)]
+    #[schemars(length(max = 500))]
     pub reason: String,
     /// `dispatch`, `approve_return`: whom to hand it to; by the routes when not given.
     #[serde(default)]
@@ -44,12 +46,14 @@ pub struct ActionBody {
     pub until: Option<Timestamp>,
     /// `extend`: by how many minutes.
     #[serde(default)]
+    #[schemars(range(min = 1, max = 43_200))]
     pub minutes: Option<u32>,
     /// `void`: why it is no case.
     #[serde(default)]
     pub because: Option<VoidReason>,
     /// `rate`: 1 to 5.
     #[serde(default)]
+    #[schemars(range(min = 1, max = 5))]
     pub stars: Option<u8>,
 }
 

@@ -7,20 +7,30 @@ use super::open311::{Posted, Request as GeoRequest, Service as GeoService};
 use super::problem::Problem;
 use super::reports::{ReportBody, Reported};
 use crate::appraisal::{Appraisal, PeriodKind};
+use crate::services::Services;
 use crate::services::{CaseView, Readiness};
 use crate::store::{CasePage, DeliveryPage, MAX_PAGE};
 use axum::Json;
+use axum::extract::State;
 use citybrain_types::{Case, CaseId, CaseState, Delivery, DeliveryState, DestinationId};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+/// `If-Match`: any version, or one, with or without the hash behind it.
+const ETAG_PATTERN: &str = "^([*]|(W/)?\"[0-9]{1,9}(-[0-9a-f]{0,16})?\")$";
+/// A picture's place: parts of ids with a slash between.
+const PICTURE_PATTERN: &str = "^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}(/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}){0,5}$";
 /// Media type of problems.
 const PROBLEM: &str = "application/problem+json";
 
 /// `GET /api/v1/openapi.json`.
-pub(super) async fn document() -> Json<Value> {
-    Json(openapi())
+pub(super) async fn document(State(services): State<Services>) -> Json<Value> {
+    let mut document = openapi();
+    // Which kinds there are is the city's to say, not the program's.
+    let kinds: Vec<_> = services.kinds().into_iter().map(|kind| kind.kind).collect();
+    document["components"]["schemas"]["ReportBody"]["properties"]["kind"]["enum"] = json!(kinds);
+    Json(document)
 }
 
 /// The document.
@@ -199,7 +209,7 @@ impl Book {
                 .with(header(
                     "If-Match",
                     "The ETag of the case as it was seen.",
-                    &json!({ "type": "string" }),
+                    &json!({ "type": "string", "pattern": ETAG_PATTERN }),
                 ))
                 .with(idempotency())
                 .takes("application/json", &order)
@@ -361,7 +371,11 @@ impl Book {
         ));
         self.add(
             Operation::new("get", "/snapshots/{path}", "picture", "A picture")
-                .with(path("path", "As cases name it.", &json!({ "type": "string", "minLength": 1 })))
+                .with(path(
+                    "path",
+                    "As cases name it.",
+                    &json!({ "type": "string", "pattern": PICTURE_PATTERN }),
+                ))
                 .answers(200, "The picture.", "image/jpeg", &json!({ "type": "string", "format": "binary" }))
                 .refuses(&problem, PROBLEM, &[BAD, (404, "There is no such picture.")]),
         );
@@ -399,7 +413,7 @@ impl Book {
             .answers(200, "At most 200 requests.", json, &requests)
             .refuses(&problems, json, &[BAD, STORE]),
         );
-        let id = json!({ "type": "string", "minLength": 1 });
+        let id = self.taken::<CaseId>();
         self.add(
             Operation::new(
                 "get",

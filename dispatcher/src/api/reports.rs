@@ -31,9 +31,11 @@ pub struct ReportBody {
     /// Who or what tells: `hotline`, `grid_worker`, `resident`, `sensor` or `system`.
     pub source: Source,
     /// By what name, 1 to 100 characters in one line.
+    #[schemars(length(min = 1, max = 100))]
     pub by: String,
     /// In words, at most 2,000 characters.
     #[serde(default)]
+    #[schemars(length(max = 2_000))]
     pub description: String,
     /// Longitude and latitude in degrees (WGS 84).
     #[serde(default)]
@@ -43,6 +45,7 @@ pub struct ReportBody {
     pub area: Option<String>,
     /// JPEG files in base64, at most 8, each at most 6 MiB.
     #[serde(default)]
+    #[schemars(length(max = 8))]
     pub photos: Vec<String>,
 }
 

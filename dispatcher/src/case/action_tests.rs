@@ -89,9 +89,14 @@ proptest! {
         }
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
     #[test]
     fn on_any_walk_versions_rise_with_the_trail_and_the_clocks_are_those_of_the_state(
-        walk in proptest::collection::vec((any_action(), 1_u64..7_200), 0..60),
+        walk in proptest::collection::vec((any_action(), 1_u64..7_200), 0..40),
     ) {
         let city = a_city();
         let mut case = a_case("gate-1");

@@ -139,6 +139,7 @@ impl CaseStage {
         if outcome.commit.is_empty() {
             return Ok(());
         }
+        fail_point::hit(FailPoint::BeforeCommit);
         self.store.commit(&outcome.commit).await?;
         fail_point::hit(FailPoint::AfterCommit);
         self.mailroom.wake();

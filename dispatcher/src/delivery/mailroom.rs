@@ -1,6 +1,7 @@
 //! All workers that deliver: one for each destination of the configuration in force.
 
 use super::mqtt::Answered;
+use super::recorder::{self, Wanted};
 use super::worker::{Worker, WorkerHandle};
 use crate::metrics::Metrics;
 use crate::services::Change;
@@ -71,6 +72,7 @@ pub(super) struct Tools {
 pub(crate) struct Deliveries {
     mailroom: Mailroom,
     tools: Tools,
+    recorder: mpsc::Sender<Wanted>,
     running: TaskTracker,
 }
 
@@ -84,7 +86,10 @@ impl Deliveries {
     ) -> Self {
         let mailroom = Mailroom::default();
         let tools = Tools { store, clock, metrics, listeners, answers, mailroom: mailroom.clone() };
-        Self { mailroom, tools, running: TaskTracker::new() }
+        let (recorder, wanted) = mpsc::channel(recorder::QUEUE);
+        // Ends with the last worker.
+        tokio::spawn(recorder::run(tools.clone(), wanted));
+        Self { mailroom, tools, recorder, running: TaskTracker::new() }
     }
 
     pub(crate) fn mailroom(&self) -> Mailroom {
@@ -106,8 +111,14 @@ impl Deliveries {
         let share = (city.dispatch.concurrent_deliveries / city.destinations.len().max(1)).max(1);
         for (id, destination) in &city.destinations {
             if !workers.contains_key(id) {
-                let worker =
-                    Worker::start(&city.site.name, destination, share, self.tools.clone(), &self.running);
+                let worker = Worker::start(
+                    &city.site.name,
+                    destination,
+                    share,
+                    self.tools.clone(),
+                    self.recorder.clone(),
+                    &self.running,
+                );
                 workers.insert(id.clone(), (destination.clone(), worker));
             }
         }

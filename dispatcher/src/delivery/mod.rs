@@ -7,6 +7,7 @@ mod breaker;
 mod email;
 mod mailroom;
 mod mqtt;
+mod recorder;
 mod retry;
 mod robot;
 mod webhook;

@@ -4,6 +4,7 @@ use super::breaker::{Admit, Breaker};
 use super::email::Email;
 use super::mailroom::Tools;
 use super::mqtt::{Answered, Broker, Mqtt};
+use super::recorder::Wanted;
 use super::retry;
 use super::robot::Robot;
 use super::webhook::Webhook;
@@ -11,13 +12,13 @@ use super::{Failure, FailureReason};
 use crate::fail_point::{self, FailPoint};
 use crate::metrics::Stage;
 use crate::services::Change;
-use crate::store::{Attempt, OutboxRow, StoreError};
+use crate::store::{Attempt, OutboxRow, Record, StoreError};
 use citybrain_ingest_config::resolved::{Channel, Destination};
 use citybrain_types::{DeliveryState, Timestamp};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -134,6 +135,7 @@ struct Desk {
     courier: Courier,
     tools: Tools,
     breaker: Mutex<Breaker>,
+    recorder: mpsc::Sender<Wanted>,
     abandon: CancellationToken,
 }
 
@@ -163,6 +165,7 @@ impl Worker {
         destination: &Destination,
         share: usize,
         tools: Tools,
+        recorder: mpsc::Sender<Wanted>,
         running: &TaskTracker,
     ) -> WorkerHandle {
         let (express_in, express) = mpsc::channel(EXPRESS_QUEUE);
@@ -174,6 +177,7 @@ impl Worker {
             courier,
             tools,
             breaker: Mutex::default(),
+            recorder,
             abandon: abandon.clone(),
         };
         let wake = Arc::new(Notify::new());
@@ -290,6 +294,7 @@ async fn attempt(desk: Arc<Desk>, row: OutboxRow, committed: Option<watch::Recei
     let Tools { clock, metrics, .. } = &desk.tools;
     let key = row.delivery.key.clone();
     let started = clock.now();
+    fail_point::hit(FailPoint::BeforeSend);
     let result = desk.courier.send(&row, started).await;
     let now = clock.now();
     metrics.stage(Stage::Deliver, now.since(started));
@@ -327,19 +332,19 @@ async fn write_down(desk: &Desk, row: &OutboxRow, result: Result<(), Failure>, n
         Attempt::Dead { .. } => DeliveryState::Dead,
     };
     log(desk, row, &result, state);
-    loop {
-        let Err(error) = desk.tools.store.record_and_tell(&row.delivery.key, &attempt, second.as_ref()).await
-        else {
-            break;
-        };
-        desk.tools.metrics.store_failed(&error);
-        tracing::error!(reason = error.name(), %error, key = row.delivery.key, "an attempt cannot be written down");
-        tokio::select! {
-            () = desk.abandon.cancelled() => return,
-            () = tokio::time::sleep(PENDING_LOOK) => {}
-        }
+    let tells_second = second.is_some();
+    let (written, on_disk) = oneshot::channel();
+    let record = Record { key: row.delivery.key.clone(), attempt, second };
+    if desk.recorder.send((record, written)).await.is_err() {
+        tracing::error!(key = row.delivery.key, "nobody writes down attempts any more");
+        return;
     }
-    if second.is_some() {
+    tokio::select! {
+        () = desk.abandon.cancelled() => return,
+        written = on_disk => if written.is_err() { return },
+    }
+    fail_point::hit(FailPoint::AfterRecord);
+    if tells_second {
         desk.tools.mailroom.wake();
     }
     let change = Change::Delivery { case: row.delivery.case.clone(), key: row.delivery.key.clone(), state };

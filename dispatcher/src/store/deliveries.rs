@@ -7,8 +7,8 @@ use crate::envelope::EventType;
 use citybrain_types::{
     CameraId, CaseId, Delivery, DeliveryState, DepartmentId, DestinationId, EventKind, Timestamp,
 };
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
 /// A delivery with all that is needed to send it: the same bytes at every attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,17 @@ pub enum Attempt {
         /// What the last attempt met with.
         error: String,
     },
+}
+
+/// How one attempt ended, to be written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Key of the delivery.
+    pub key: String,
+    /// How it ended.
+    pub attempt: Attempt,
+    /// A delivery to a second channel, put into the outbox with it; one that is there already stays as it is.
+    pub second: Option<OutboxRow>,
 }
 
 /// What came of asking for a replay.
@@ -129,41 +140,20 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     pub async fn record(&self, key: &str, attempt: &Attempt) -> Result<(), StoreError> {
-        self.record_and_tell(key, attempt, None).await
+        self.record_all(&[Record { key: key.to_owned(), attempt: attempt.clone(), second: None }]).await
     }
 
-    /// The same, with a delivery to another destination in the same transaction; one that is there already stays as
-    /// it is.
+    /// The same for several attempts, in one transaction: one sync of the disk serves them all.
     ///
     /// # Errors
-    /// [`StoreError`] when the store does not answer.
-    pub async fn record_and_tell(
-        &self,
-        key: &str,
-        attempt: &Attempt,
-        second: Option<&OutboxRow>,
-    ) -> Result<(), StoreError> {
-        let (state, next, delivered, error) = match attempt {
-            Attempt::Acknowledged { at } => (DeliveryState::Delivered, None, Some(at.as_micros()), None),
-            Attempt::Retry { next_attempt_at, error } => {
-                (DeliveryState::Pending, Some(next_attempt_at.as_micros()), None, Some(error))
-            }
-            Attempt::Dead { error } => (DeliveryState::Dead, None, None, Some(error)),
-        };
+    /// [`StoreError`] when the store does not answer; none of them is written then.
+    pub async fn record_all(&self, records: &[Record]) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query(
-            "UPDATE deliveries SET state = ?, attempts = attempts + 1, next_attempt_at = ?, delivered_at = ?, \
-             last_error = coalesce(?, last_error) WHERE key = ? AND state <> 'delivered'",
-        )
-        .bind(state.name())
-        .bind(next)
-        .bind(delivered)
-        .bind(error)
-        .bind(key)
-        .execute(&mut *transaction)
-        .await?;
-        if let Some(second) = second {
-            write_deliveries(&mut transaction, std::slice::from_ref(second), true).await?;
+        for Record { key, attempt, second } in records {
+            record(&mut transaction, key, attempt).await?;
+            if let Some(second) = second {
+                write_deliveries(&mut transaction, std::slice::from_ref(second), true).await?;
+            }
         }
         transaction.commit().await?;
         Ok(())
@@ -278,6 +268,28 @@ impl Store {
             rows.iter().map(|row| Ok(outbox_row(row)?.delivery)).collect::<Result<Vec<_>, StoreError>>()?;
         Ok(DeliveryPage { deliveries, next: last.map(|seq| Cursor::after_row(seq).to_string()) })
     }
+}
+
+async fn record(to: &mut SqliteConnection, key: &str, attempt: &Attempt) -> Result<(), StoreError> {
+    let (state, next, delivered, error) = match attempt {
+        Attempt::Acknowledged { at } => (DeliveryState::Delivered, None, Some(at.as_micros()), None),
+        Attempt::Retry { next_attempt_at, error } => {
+            (DeliveryState::Pending, Some(next_attempt_at.as_micros()), None, Some(error))
+        }
+        Attempt::Dead { error } => (DeliveryState::Dead, None, None, Some(error)),
+    };
+    sqlx::query(
+        "UPDATE deliveries SET state = ?, attempts = attempts + 1, next_attempt_at = ?, delivered_at = ?, \
+         last_error = coalesce(?, last_error) WHERE key = ? AND state <> 'delivered'",
+    )
+    .bind(state.name())
+    .bind(next)
+    .bind(delivered)
+    .bind(error)
+    .bind(key)
+    .execute(to)
+    .await?;
+    Ok(())
 }
 
 fn outbox_row(row: &SqliteRow) -> Result<OutboxRow, StoreError> {

@@ -15,7 +15,7 @@ mod migrations;
 pub use answers::Answer;
 pub use cases::MAX_APPRAISED;
 pub use commit::{CaseWrite, Commit, Watermark};
-pub use deliveries::{Attempt, OutboxRow, Replay};
+pub use deliveries::{Attempt, OutboxRow, Record, Replay};
 pub use filter::{
     BadCursor, CaseFilter, CasePage, Cursor, DeliveryFilter, DeliveryPage, MAX_PAGE, PageRequest,
 };

@@ -68,6 +68,27 @@ const SIGABRT: i32 = 6;
 const SIGKILL: i32 = 9;
 
 #[tokio::test(flavor = "multi_thread")]
+async fn wherever_the_process_dies_there_is_one_case_with_its_whole_trail_delivered_under_one_key() {
+    for point in FailPoint::ALL {
+        let folder = tempfile::tempdir().unwrap();
+        let receiver = Receiver::start(&[]).await;
+        let child = start_child(folder.path(), &receiver.url(), "littering", Some(point));
+        assert_eq!(wait_for_death(child).await.signal(), Some(SIGABRT), "{point:?}");
+        let house = House::open(city_of(folder.path(), &receiver.url())).await;
+        // What was not judged comes again from the pipeline's spool; what was is refused.
+        publish(&house, "littering").await;
+        let [case] = house.wait_for_cases(1).await.try_into().unwrap();
+        assert_eq!(house.wait_until_delivered().await, 1, "{point:?}");
+        let taken = receiver.taken();
+        assert_eq!(taken.len(), 1, "{point:?}: another key");
+        assert!(taken.values().all(|bodies| (1..=2).contains(&bodies.len())), "{point:?}");
+        let trail = house.services.case(&case.id).await.unwrap().unwrap().trail;
+        assert_eq!(trail.iter().map(|line| line.version).collect::<Vec<_>>(), [1, 2, 3, 4], "{point:?}");
+        house.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_case_whose_process_died_after_the_commit_is_delivered_after_the_restart_once() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::start(&[]).await;
