@@ -9,6 +9,7 @@ mod eval;
 mod lineup;
 mod logging;
 mod models;
+mod plan;
 mod run;
 mod server;
 mod signals;
@@ -36,6 +37,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => run::check(&args),
+        Command::Plan(args) => plan::plan(&args),
         Command::Simulate(args) => simulate::simulate(args),
         Command::Demo(args) => demo::demo(args),
         Command::Eval(args) => eval::eval(&args),
