@@ -37,6 +37,8 @@ pub enum Command {
     Run(RunArgs),
     /// Check a configuration and say everything that is wrong with it.
     Check(CheckArgs),
+    /// Tell whether a city fits on this machine, which promise would break first, and what would make it fit.
+    Plan(PlanArgs),
     /// Serve a simulated street as real RTSP cameras.
     Simulate(SimulateArgs),
     /// Run a simulated street and a city brain on it.
@@ -112,6 +114,22 @@ pub struct CheckArgs {
     /// Do not load the models it names.
     #[arg(long)]
     pub no_models: bool,
+}
+
+/// Arguments of `citybrain plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Configuration file.
+    pub config: PathBuf,
+    /// Measure this machine again, though it was measured before with these models.
+    #[arg(long)]
+    pub calibrate: bool,
+    /// Size of the cameras' pictures [default: 1280x720].
+    #[arg(long, value_name = "WIDTHxHEIGHT")]
+    pub picture: Option<String>,
+    /// Print plan and measured costs as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `citybrain simulate`.

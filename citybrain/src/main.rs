@@ -12,6 +12,7 @@ mod lineup;
 mod logging;
 mod models;
 mod open_files;
+mod plan;
 mod replay;
 mod run;
 mod server;
@@ -40,6 +41,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => run::check(&args),
+        Command::Plan(args) => plan::plan(&args),
         Command::Simulate(args) => simulate::simulate(args),
         Command::Demo(args) => demo::demo(args),
         Command::Eval(args) => eval::eval(&args),

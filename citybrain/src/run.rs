@@ -97,7 +97,7 @@ fn without_file(args: &RunArgs) -> anyhow::Result<City> {
 }
 
 /// A city that names no model gets the shipped ones.
-fn with_models(mut city: City) -> anyhow::Result<City> {
+pub fn with_models(mut city: City) -> anyhow::Result<City> {
     if city.models.is_empty() {
         city.models = lineup::shipped()?;
     }
@@ -149,6 +149,7 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
 
 async fn open(city: &Arc<City>, registry: &mut Registry) -> anyhow::Result<House> {
     report_gaps(city)?;
+    tokio::task::block_in_place(|| crate::plan::admit(city))?;
     let clock = Arc::new(SystemClock);
     let (bus, batches) = mpsc::channel(BUS_CAPACITY);
     let pipeline = citybrain_pipeline::start(PipelineParts {
@@ -192,6 +193,10 @@ fn reload(house: &House, args: &RunArgs, in_force: &City) {
     match read(file) {
         Ok(mut city) => {
             city.site = in_force.site.clone();
+            if let Err(error) = crate::plan::admit(&city) {
+                tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
+                return;
+            }
             let city = Arc::new(city);
             if let Err(error) = house.pipeline.reload(&city) {
                 tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");

@@ -8,6 +8,7 @@
 
 mod backoff;
 pub mod camera_board;
+pub mod capacity;
 pub mod capture;
 pub mod decode;
 pub mod detect;

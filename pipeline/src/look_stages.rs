@@ -269,7 +269,11 @@ pub(crate) fn load(
     (0..workers).map(set).collect()
 }
 
-fn load_one(model: &Model, runtime: &Runtime, session: SessionOptions) -> Result<Detector, StartError> {
+pub(crate) fn load_one(
+    model: &Model,
+    runtime: &Runtime,
+    session: SessionOptions,
+) -> Result<Detector, StartError> {
     let dir: &Path = &model.dir;
     let session = SessionOptions { provider: model.provider, precision: model.precision, ..session };
     let detector = Detector::load(dir, runtime, session)

@@ -162,6 +162,27 @@ fn a_camera_that_is_not_connected_is_an_event_and_a_quiet_one_a_heartbeat() {
     street.stages.shutdown();
 }
 
+#[test]
+fn what_is_seen_through_a_camera_that_went_black_counts_as_not_seen() {
+    let data = tempfile::tempdir().unwrap();
+    let city = city(data.path(), &["gate"], three_kinds(QUICK), fixture("color_classifier"));
+    let mut street = Street::start(&city);
+    let slot = street.stages.mailboxes().slot(&id("gate"));
+    let mut outcomes = Vec::new();
+    for n in 0..8 {
+        let Picture::Raw(mut frame) = raw(&id("gate"), BLACK) else { unreachable!() };
+        // Five seconds apart for whoever judges, as fast as can be for who waits here.
+        frame.captured_at = Timestamp::from_millis(1_000_000 + n * 5_000);
+        slot.put(Picture::Raw(frame));
+        outcomes.push(street.frames_until(|frames| !frames.is_empty())[0].outcome);
+    }
+    assert_eq!(outcomes[..4], [FrameOutcome::Analysed; 4], "four looks are not enough");
+    assert_eq!(outcomes[4..], [FrameOutcome::NotSeen(NotSeen::Black); 4]);
+    let faults = street.board.status(&id("gate")).unwrap().faults;
+    assert_eq!(faults[0].since, Timestamp::from_millis(1_000_000), "{faults:?}");
+    street.stages.shutdown();
+}
+
 /// A model that passes its first run on grey and gives a score of two for white.
 fn model_that_exaggerates(folder: &Path) {
     let source = fixture("broken/score-above-one");

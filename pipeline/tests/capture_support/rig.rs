@@ -108,7 +108,8 @@ impl Rig {
         Self::in_city(&city)
     }
 
-    fn in_city(city: &City) -> Self {
+    /// All cameras of a city.
+    pub fn in_city(city: &City) -> Self {
         let mut registry = Registry::default();
         let metrics = CaptureMetrics::register(&mut registry);
         let clock = Arc::new(SystemClock);

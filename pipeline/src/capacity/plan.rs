@@ -1,0 +1,366 @@
+//! Whether a city fits on this machine, which promise would break first, and what would make it fit.
+
+use super::demand::{Asked, Demand};
+use super::measure::Capacity;
+use crate::schedule::ModelLabels;
+use citybrain_ingest_config::resolved::City;
+use citybrain_models::Manifest;
+use citybrain_models::manifest::ManifestError;
+use citybrain_types::EventKind;
+use serde::Serialize;
+use std::fmt;
+use std::time::Duration;
+
+/// Part of the cores that may be planned with; the rest is for bursts of keyframes, snapshots of hits, and the system.
+const USABLE: f64 = 0.9;
+/// A polled camera holds its connection so long: a second to connect and half of a group of pictures of 4 s.
+const POLL_SECS: f64 = 3.0;
+
+/// A kind in a plan.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlannedKind {
+    /// Its code.
+    pub kind: String,
+    /// Cameras that are looked at for it.
+    pub cameras: usize,
+    /// The promised interval, in seconds.
+    pub interval_secs: f64,
+    /// The interval that this machine manages.
+    pub managed_secs: f64,
+    /// Looks a second.
+    pub looks_per_sec: f64,
+    /// Goes first: has a pre-alarm.
+    pub urgent: bool,
+}
+
+/// The first promise that this machine would not keep.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "promise", rename_all = "snake_case")]
+pub enum BrokenPromise {
+    /// Kinds with a pre-alarm ask for more than their share of the workers.
+    Urgent {
+        /// The kind.
+        kind: String,
+        /// Promised, in seconds.
+        interval_secs: f64,
+        /// Managed, in seconds.
+        managed_secs: f64,
+    },
+    /// The others are stretched.
+    Interval {
+        /// The kind with the shortest interval among them.
+        kind: String,
+        /// Promised, in seconds.
+        interval_secs: f64,
+        /// Managed, in seconds.
+        managed_secs: f64,
+        /// Every kind without a pre-alarm is stretched by this factor.
+        stretch: f64,
+    },
+    /// Polled cameras are not reached within their interval.
+    Sweep {
+        /// The shortest interval of a polled camera, in seconds.
+        interval_secs: f64,
+        /// How long all of them take, in seconds.
+        sweep_secs: f64,
+    },
+}
+
+impl fmt::Display for BrokenPromise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Urgent { kind, interval_secs, managed_secs } => write!(
+                f,
+                "{kind}: a look every {managed_secs:.1} s instead of every {interval_secs} s, and nothing is left for \
+                 other kinds but their share"
+            ),
+            Self::Interval { kind, interval_secs, managed_secs, stretch } => write!(
+                f,
+                "{kind}: a look every {managed_secs:.0} s instead of every {interval_secs} s (every kind without \
+                 pre-alarm is stretched {stretch:.1} times)"
+            ),
+            Self::Sweep { interval_secs, sweep_secs } => write!(
+                f,
+                "polled cameras: swept in {sweep_secs:.0} s instead of {interval_secs} s; raise polled_connections"
+            ),
+        }
+    }
+}
+
+/// What would make a city fit; each alone is enough.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "remedy", rename_all = "snake_case")]
+pub enum Remedy {
+    /// More machines like this one, with the cameras shared among them.
+    Nodes {
+        /// How many in all.
+        nodes: usize,
+    },
+    /// Longer intervals of kinds without pre-alarm.
+    Intervals {
+        /// By this factor.
+        factor: f64,
+    },
+    /// Fewer cameras of the same mix.
+    Cameras {
+        /// So many fit.
+        cameras: usize,
+    },
+    /// Sub-streams of 640×360 (`sub_stream_url`) decode for a quarter.
+    SubStreams {
+        /// CPU seconds a second that this saves.
+        saves: f64,
+    },
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nodes { nodes } => write!(f, "{nodes} machines like this one"),
+            Self::Intervals { factor } => {
+                write!(f, "look intervals of kinds without pre-alarm {factor:.2} times as long")
+            }
+            Self::Cameras { cameras } => write!(f, "no more than {cameras} cameras of this mix"),
+            Self::SubStreams { saves } => {
+                write!(f, "sub-streams of 640x360 (sub_stream_url of each camera): saves {saves:.2} CPU-s/s")
+            }
+        }
+    }
+}
+
+/// A city held against a machine.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// Cameras in all.
+    pub cameras: usize,
+    /// Of them, polled.
+    pub polled: usize,
+    /// How long a sweep of the polled ones takes, in seconds.
+    pub sweep_secs: f64,
+    /// Size of pictures that was assumed.
+    pub picture: (u32, u32),
+    /// Kinds that are looked for.
+    pub kinds: Vec<PlannedKind>,
+    /// Looks a second, of all models.
+    pub looks_per_sec: f64,
+    /// Pictures decoded a second.
+    pub pictures_per_sec: f64,
+    /// CPU seconds a second that are asked for.
+    pub demand: Demand,
+    /// CPU seconds a second that there are.
+    pub capacity: f64,
+    /// What is left of it, in percent; below zero when it does not fit.
+    pub headroom_percent: f64,
+    /// The first promise that breaks.
+    pub first_broken: Option<BrokenPromise>,
+    /// Machines like this one that are needed.
+    pub nodes: usize,
+    /// What would make it fit; empty when it does.
+    pub remedies: Vec<Remedy>,
+}
+
+impl Plan {
+    /// Holds a city against a machine, with pictures of that size.
+    ///
+    /// # Errors
+    /// [`ManifestError`] when a model's manifest cannot be read.
+    pub fn of(city: &City, capacity: &Capacity, picture: (u32, u32)) -> Result<Self, ManifestError> {
+        let manifests: Vec<Manifest> =
+            city.models.iter().map(|model| Manifest::read(&model.dir)).collect::<Result<_, _>>()?;
+        let labels: Vec<ModelLabels> =
+            manifests.into_iter().map(|m| ModelLabels { id: m.id, labels: m.labels }).collect();
+        Ok(Self::with_labels(city, &labels, capacity, picture))
+    }
+
+    /// As [`Plan::of`], of models that are known already.
+    #[must_use]
+    pub fn with_labels(
+        city: &City,
+        labels: &[ModelLabels],
+        capacity: &Capacity,
+        picture: (u32, u32),
+    ) -> Self {
+        let asked = Asked::of(city, labels, capacity, picture);
+        let there = city.pipeline.workers.min(capacity.fingerprint.cores) as f64 * USABLE;
+        let stretch = Stretch::of(&asked.demand, there, city.pipeline.load.urgent_share_percent);
+        let kinds: Vec<PlannedKind> = asked
+            .kinds
+            .iter()
+            .map(|(kind, wanted)| PlannedKind {
+                kind: kind.to_string(),
+                cameras: wanted.cameras,
+                interval_secs: wanted.interval.as_secs_f64(),
+                managed_secs: wanted.interval.as_secs_f64() * stretch.of_kind(wanted.urgent),
+                looks_per_sec: wanted.looks_per_sec,
+                urgent: wanted.urgent,
+            })
+            .collect();
+        let sweep_secs =
+            asked.polled as f64 * POLL_SECS / city.pipeline.load.polled_connections.max(1) as f64;
+        let total = asked.demand.total();
+        let mut plan = Self {
+            cameras: city.cameras.len(),
+            polled: asked.polled,
+            sweep_secs,
+            picture,
+            looks_per_sec: kinds.iter().map(|kind| kind.looks_per_sec).sum(),
+            kinds,
+            pictures_per_sec: asked.pictures_per_sec,
+            capacity: there,
+            headroom_percent: (1.0 - total / there) * 100.0,
+            first_broken: None,
+            nodes: ((total / there).ceil() as usize).max(1),
+            remedies: Vec::new(),
+            demand: asked.demand.clone(),
+        };
+        plan.first_broken = plan.first_broken(&stretch, asked.shortest_poll, asked.polls_per_sec, city);
+        if total > there || stretch.urgent > 1.0 {
+            plan.remedies = plan.remedies(city, labels, capacity, &stretch);
+        }
+        plan
+    }
+
+    /// Whether every promise can be kept.
+    #[must_use]
+    pub const fn fits(&self) -> bool {
+        self.first_broken.is_none()
+    }
+
+    fn first_broken(
+        &self,
+        stretch: &Stretch,
+        shortest_poll: Option<Duration>,
+        polls_per_sec: f64,
+        city: &City,
+    ) -> Option<BrokenPromise> {
+        let shortest = |urgent: bool| {
+            let kinds = self.kinds.iter().filter(|kind| kind.urgent == urgent);
+            kinds.min_by(|a, b| a.interval_secs.total_cmp(&b.interval_secs))
+        };
+        if stretch.urgent > 1.0
+            && let Some(kind) = shortest(true)
+        {
+            let (kind, interval_secs, managed_secs) =
+                (kind.kind.clone(), kind.interval_secs, kind.managed_secs);
+            return Some(BrokenPromise::Urgent { kind, interval_secs, managed_secs });
+        }
+        if stretch.rest > 1.0
+            && let Some(kind) = shortest(false)
+        {
+            let (kind, interval_secs, managed_secs) =
+                (kind.kind.clone(), kind.interval_secs, kind.managed_secs);
+            let stretch = stretch.rest;
+            return Some(BrokenPromise::Interval { kind, interval_secs, managed_secs, stretch });
+        }
+        let interval = shortest_poll?.as_secs_f64();
+        let connections = city.pipeline.load.polled_connections as f64;
+        let too_many = polls_per_sec * POLL_SECS > connections
+            || polls_per_sec > f64::from(city.pipeline.load.connects_per_second);
+        too_many.then_some(BrokenPromise::Sweep { interval_secs: interval, sweep_secs: self.sweep_secs })
+    }
+
+    fn remedies(
+        &self,
+        city: &City,
+        labels: &[ModelLabels],
+        capacity: &Capacity,
+        stretch: &Stretch,
+    ) -> Vec<Remedy> {
+        let mut remedies = vec![Remedy::Nodes { nodes: self.nodes.max(stretch.nodes(self.nodes)) }];
+        if stretch.rest > 1.0 && stretch.urgent <= 1.0 && stretch.rest.is_finite() {
+            remedies.push(Remedy::Intervals { factor: (stretch.rest * 100.0).ceil() / 100.0 });
+        }
+        let part = (self.capacity / self.demand.total()).min(1.0 / stretch.urgent);
+        remedies.push(Remedy::Cameras { cameras: (self.cameras as f64 * part) as usize });
+        let small = Asked::of(city, labels, capacity, (640, 360)).demand;
+        let small_stretch = Stretch::of(&small, self.capacity, city.pipeline.load.urgent_share_percent);
+        if small_stretch.urgent <= 1.0 && small_stretch.rest <= 1.0 {
+            remedies.push(Remedy::SubStreams { saves: self.demand.total() - small.total() });
+        }
+        remedies
+    }
+
+    /// Names of the kinds, for logs.
+    #[must_use]
+    pub fn kind(&self, kind: &EventKind) -> Option<&PlannedKind> {
+        self.kinds.iter().find(|planned| planned.kind == kind.as_str())
+    }
+}
+
+/// By which factors intervals are stretched.
+struct Stretch {
+    urgent: f64,
+    rest: f64,
+}
+
+impl Stretch {
+    /// As the schedule does it: receiving comes first, urgent looks next up to their share, the rest gets what is left.
+    fn of(demand: &Demand, there: f64, share_percent: u8) -> Self {
+        let workers = (there - demand.receive).max(1e-6);
+        let reserved = workers * f64::from(share_percent) / 100.0;
+        let rest = demand.rest();
+        // Without other kinds there is nobody to leave a share to.
+        let for_urgent = if rest > 0.0 { reserved.max(workers - rest) } else { workers };
+        let urgent = (demand.urgent / for_urgent).max(1.0);
+        let left = workers - demand.urgent.min(for_urgent);
+        let rest = if rest > 0.0 { (rest / left.max(1e-6)).max(1.0) } else { 1.0 };
+        Self { urgent, rest }
+    }
+
+    const fn of_kind(&self, urgent: bool) -> f64 {
+        if urgent { self.urgent } else { self.rest }
+    }
+
+    fn nodes(&self, nodes: usize) -> usize {
+        nodes.max(self.urgent.ceil() as usize)
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<22} {:>8} {:>10} {:>10} {:>9}", "kind", "cameras", "promised", "managed", "looks/s")?;
+        for kind in &self.kinds {
+            let name = if kind.urgent { format!("{} (first)", kind.kind) } else { kind.kind.clone() };
+            let (promised, managed) =
+                (format!("{} s", kind.interval_secs), format!("{:.1} s", kind.managed_secs));
+            let (cameras, looks) = (kind.cameras, kind.looks_per_sec);
+            writeln!(f, "{name:<22} {cameras:>8} {promised:>10} {managed:>10} {looks:>9.2}")?;
+        }
+        let Demand { receive, decode, scale, infer, around, .. } = self.demand;
+        writeln!(f, "\n{:<22} {:>8}", "stage", "CPU-s/s")?;
+        let stages = [
+            ("receive and gate", receive),
+            ("decode", decode),
+            ("scale", scale),
+            ("infer", infer),
+            ("everything around", around),
+        ];
+        for (stage, cost) in stages {
+            writeln!(f, "{stage:<22} {cost:>8.3}")?;
+        }
+        writeln!(f, "{:<22} {:>8.3}", "all", self.demand.total())?;
+        writeln!(f, "{:<22} {:>8.3}", "this machine", self.capacity)?;
+        let (width, height) = self.picture;
+        writeln!(
+            f,
+            "\n{} cameras, pictures of {width}x{height}, {:.1} of them decoded a second, {:.1} looks a second",
+            self.cameras, self.pictures_per_sec, self.looks_per_sec
+        )?;
+        if self.polled > 0 {
+            writeln!(f, "{} cameras are polled; a sweep takes {:.0} s", self.polled, self.sweep_secs)?;
+        }
+        writeln!(f, "headroom              {:.0} %", self.headroom_percent)?;
+        writeln!(f, "nodes needed          {}", self.nodes)?;
+        match &self.first_broken {
+            None => writeln!(f, "first broken promise  none: the city fits"),
+            Some(broken) => {
+                writeln!(f, "first broken promise  {broken}")?;
+                self.remedies.iter().try_for_each(|remedy| writeln!(f, "it would fit with     {remedy}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;
