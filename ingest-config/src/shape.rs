@@ -192,6 +192,7 @@ mod tests {
             "score",
             "storm_cases",
             "cases_per_camera_and_day",
+            "polled_connections",
         ];
         each_field(file_shape(), "", &mut |path, field| {
             let bounded = match &field.shape {

@@ -14,6 +14,8 @@ pub(crate) const UNITS: &[(&str, &str)] = &[
     ("_metres", "metres"),
     ("_deg", "degrees"),
     ("_m", "metres"),
+    ("_per_second", "per second"),
+    ("_percent", "percent"),
 ];
 
 /// Other words for a key, as other systems have them.

@@ -26,13 +26,18 @@ pub(super) fn areas<'d>(
             rules.areas.insert(name.to_owned(), area);
         }
     }
+    // The level of these was a mistake that is told already.
+    let unclear = |name: &str| {
+        let lies = |row: &&Row<'_, RawArea>| row.raw.name.as_deref() == Some(name) && row.place.lost("level");
+        rows.iter().any(|row| lies(&row))
+    };
     for Row { raw, place } in rows {
         let (Some(within), Some(name)) = (&raw.within, &raw.name) else { continue };
         if !names.refer(place, "within", (0, within), &mut context.problems) {
             continue;
         }
         let (Some(area), Some(outer)) = (rules.areas.get(name), rules.areas.get(within)) else { continue };
-        if outer.level <= area.level {
+        if outer.level <= area.level && !unclear(within) && !unclear(name) {
             let message = format!(
                 "does not fit: '{}' is on the level {}, which is not above {}",
                 shown(within),
