@@ -92,7 +92,7 @@ def main() -> None:
             net = train.run_stage(name, settings, net, bank, mine, val, clean, work)
             net.requires_grad_(True)
     clean.fill(pictures, store)
-    net = edges.learn(net, bank, rows, clean, kept, sampler, settings, work)
+    net = edges.learn(net, bank, rows, clean, kept, sampler, settings, masks, work)
     if args.leave_out:
         linear = scene.learn(net, kept, clean, bank, rows, settings)
         unseen = [p for p in raw if left_out(p, args.leave_out) or p.split == "val"]

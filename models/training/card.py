@@ -10,6 +10,7 @@ import numpy as np
 
 import calibrate
 import metrics
+import onnx_graph
 import rendered
 from data import UNKNOWN, Picture
 from scene import Scene
@@ -191,8 +192,9 @@ def write(settings: Settings, training: list[dict], measured: dict, unseen: list
         f"{measured['cpu_ms']:.1f} ms CPU a frame on one thread (median, machine shared, load {measured['load']:.1f}); the same in float "
         f"{measured['float_bytes'] / 1e6:.1f} MB and {measured['float']['cpu_ms']:.1f} ms.",
         f"- Backbone: EfficientNet-Lite0, ImageNet weights (Apache-2.0), the later blocks fine-tuned. Head: strides 8, 16 and 32 fused at "
-        f"stride {size.stride}: a logit and a box per label and cell. For {', '.join(settings.boxed)} the boxes of the six highest peaks are "
-        "drawn into the map, for the others the map itself is interpolated. The frame's score is a mean of two calibrated "
+        f"stride {size.stride}: a logit per label and cell; at stride 8 a box and how near its middle is. For {', '.join(settings.boxed)} the "
+        f"boxes of the {onnx_graph.DRAWN_BOXES} surest middles are drawn into the map, for the others the map itself is interpolated (for "
+        f"{', '.join(settings.masked)} corrected at stride 8). The frame's score is a mean of two calibrated "
         "logits: the four strongest cells, and a linear model over the mean and maximum of the deep features of the whole picture, which "
         f"weighs {', '.join(f'{share:.2f} for {label}' for label, share in zip(settings.labels, settings.scene_share, strict=True))}.",
         f"- Licence of these weights: {model.license}. The training pictures are not part of it and are not shipped.",

@@ -164,3 +164,32 @@ def haze(rng: Rng, image: np.ndarray) -> np.ndarray:
     strength = np.broadcast_to(strength, (height, width))[..., None]
     tone = np.array([1, 1, 1 + rng.uniform(-0.05, 0.08)], dtype=np.float32) * rng.uniform(110, 235)
     return np.clip(image * (1 - strength) + tone * strength, 0, 255).astype(np.uint8)
+
+
+def sunset(rng: Rng, image: np.ndarray) -> np.ndarray:
+    """A low sun or a burning sky over the street, and its light on everything: warm all over, and no fire."""
+    height, width = image.shape[:2]
+    x, y = axes(height, width)
+    horizon = rng.uniform(0.3, 0.75)
+    middle = rng.uniform(-1, 1)
+    sky = np.exp(-(((y - horizon) / rng.uniform(0.1, 0.4)) ** 2) - ((x - middle) / rng.uniform(0.5, 2.0)) ** 2)
+    sky = sky * smoothstep(horizon - 0.15, horizon + 0.05, y + 0 * x)
+    tint = np.array([255, rng.uniform(90, 190), rng.uniform(20, 110)], dtype=np.float32)
+    out = image.astype(np.float32) * np.array([1.05, rng.uniform(0.8, 1), rng.uniform(0.6, 0.95)], dtype=np.float32)
+    out = out * rng.uniform(0.6, 1.0)
+    strength = (sky * rng.uniform(0.3, 0.95))[..., None].astype(np.float32)
+    out = 255 - (255 - np.clip(out, 0, 255)) * (255 - tint * strength) / 255
+    if rng.random() < 0.6:
+        disc = np.zeros((height, width), dtype=np.float32)
+        at = (int((middle + 1) / 2 * width), int((1 - horizon - rng.uniform(0, 0.2)) * height))
+        cv2.circle(disc, at, max(2, int(width * rng.uniform(0.008, 0.06))), 1.0, -1, cv2.LINE_AA)
+        disc = np.clip(disc + cv2.GaussianBlur(disc, (0, 0), width * 0.03) * rng.uniform(0.3, 1.5), 0, 1)[..., None]
+        out = out * (1 - disc) + np.array([255, rng.uniform(200, 255), rng.uniform(90, 230)], dtype=np.float32) * disc
+    return np.clip(out, 0, 255).astype(np.uint8)
+
+
+def cast(rng: Rng, image: np.ndarray) -> np.ndarray:
+    """The light of sodium lamps, of a red sign or of a camera whose white balance is off."""
+    casts = ((1.3, 0.9, 0.45), (1.2, 0.95, 0.7), (1.35, 0.75, 0.7), (0.8, 1.0, 1.25), (0.9, 1.1, 0.85))
+    tint = np.array(casts[rng.integers(len(casts))], dtype=np.float32) ** rng.uniform(0.5, 1.2)
+    return np.clip(image * tint * rng.uniform(0.6, 1.1), 0, 255).astype(np.uint8)

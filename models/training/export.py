@@ -121,7 +121,7 @@ def ship(
     thresholds = {
         label: metrics.alarm_threshold(image[:, k], truth[:, k], alarms=settings.alarms[k]) for k, label in enumerate(settings.labels)
     }
-    float_content = onnx_graph.build(net, scores, settings)
+    float_content = onnx_graph.build(net, scores, settings, thresholds)
     rows_few = list(range(0, len(val), max(1, len(val) // 24)))
     few = report.frames_of([val[i] for i in rows_few], store, settings)
     difference = image_difference(float_content, few, image[rows_few])

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from box_branch import BoxBranch
+
 TOP_CELLS = 4
 WIDTH = 96
 MEAN, SCALE = 127.0, 128.0
@@ -100,6 +102,7 @@ class HeatmapNet(nn.Module):
         nn.init.normal_(self.heat.weight, std=0.01)
         nn.init.constant_(self.heat.bias, -3.0)
         self.frozen_blocks = 0
+        self.box = BoxBranch(WIDTH, c8, labels)
 
     def freeze(self, blocks: int) -> None:
         """Keep the stem and the first `blocks` block groups as they are."""

@@ -18,7 +18,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 
 from calibrate import Platt, Scores
-from model import MEAN, SCALE, HeatmapNet, fold, summary
+from model import MEAN, SCALE, HeatmapNet, fold, pool, summary
 from scene import FARTHEST
 from settings import Settings
 
@@ -27,19 +27,21 @@ OPSET = 17
 
 FINER = 4
 """Cells of the shipped heat map to a cell of the network, each way."""
-DRAWN_BOXES = 6
+DRAWN_BOXES = 8
 MOST_COVERED = 0.4
-"""Boxes of one label that are drawn into the map: the peaks of the network's map."""
+"""Boxes of one label that are drawn into the map: the surest middles."""
+GAP = 0.25
+"""Cells between a box and a weaker one beside it, that they stay two regions."""
 
 
 class Shipped(nn.Module):
     """frame [1, H, W, 3] u8 -> heat [1, K, H/4, W/4] and image_score [1, K], both 0..1.
 
-    The heat of a label with boxes is drawn: each peak of the network's map fills the box that the network gives it, so that
-    connected regions of the map are those boxes. The heat of the others (water, scaffolds) is the network's, interpolated.
+    The heat of a label with boxes is drawn: each of its surest middles fills the box that the network gives it, so that connected
+    regions of the map are those boxes. The heat of the others (water, scaffolds) is the network's, interpolated.
     """
 
-    def __init__(self, net: HeatmapNet, scores: Scores, settings: Settings) -> None:
+    def __init__(self, net: HeatmapNet, scores: Scores, settings: Settings, thresholds: dict[str, float]) -> None:
         super().__init__()
         self.net = deepcopy(net).eval().to(memory_format=torch.contiguous_format)
         with torch.no_grad():
@@ -59,13 +61,18 @@ class Shipped(nn.Module):
         self.register_buffer("share", both_slope * (1 - part))
         size = settings.input
         self.grid = (size.rows, size.columns)
+        # In the map of a label with masks what is as likely as not reaches the label's threshold.
+        limits = torch.tensor([thresholds.get(label, 0.5) for label in settings.labels])
+        self.register_buffer("lift", limits.logit())
+        self.heat_slope, self.heat_offset = (values.tolist() for values in columns(scores.heat))
+        self.masked = [k for k, label in enumerate(settings.labels) if label in settings.masked]
         self.boxed = [k for k, label in enumerate(settings.labels) if label in settings.boxed]
-        cell = torch.arange(size.rows * size.columns)
-        self.register_buffer("centre_x", (cell % size.columns) + 0.5)
-        self.register_buffer("centre_y", torch.div(cell, size.columns, rounding_mode="floor") + 0.5)
+        cell = torch.arange(4 * size.rows * size.columns)
+        self.register_buffer("centre_x", (cell % (2 * size.columns) + 0.5) / 2)
+        self.register_buffer("centre_y", (torch.div(cell, 2 * size.columns, rounding_mode="floor") + 0.5) / 2)
         self.register_buffer("earlier", torch.tril(torch.ones(DRAWN_BOXES, DRAWN_BOXES), diagonal=-1))
-        self.register_buffer("fine_x", (torch.arange(size.columns * FINER) + 0.5) / FINER)
-        self.register_buffer("fine_y", (torch.arange(size.rows * FINER) + 0.5) / FINER)
+        self.register_buffer("fine_x", (torch.arange(size.columns * FINER) + 0.5)[None] / FINER)
+        self.register_buffer("fine_y", (torch.arange(size.rows * FINER) + 0.5)[None] / FINER)
         fold(self.net)
         pad_statically(self.net)
 
@@ -77,37 +84,58 @@ class Shipped(nn.Module):
             x = block(x)
             if number in (2, 4, 6):
                 kept.append(x)
-        heat, pooled, edges = net.head(kept)
+        fused = net.fused(kept)
+        heat = net.heat(net.fuse(fused))
+        edges, middle, area = net.box(fused, kept[0])
         features = ((summary(kept) - self.mean) * self.inverse).clamp(-FARTHEST, FARTHEST)
-        image = pooled * self.share + features @ self.weight + self.bias
-        return self.finer(heat, edges), image.sigmoid()
+        image = pool(heat) * self.share + features @ self.weight + self.bias
+        return self.finer(heat, edges, middle, area), image.sigmoid()
 
-    def finer(self, heat: Tensor, edges: Tensor) -> Tensor:
+    def finer(self, heat: Tensor, edges: Tensor, middle: Tensor, area: Tensor) -> Tensor:
         smooth = nn.functional.interpolate(heat, scale_factor=FINER, mode="bilinear", align_corners=False).sigmoid()
+        half = nn.functional.interpolate(heat, scale_factor=2, mode="bilinear", align_corners=False).sigmoid()
+        surest = half * middle.sigmoid()
         maps = []
         for k in range(heat.shape[1]):
             own = smooth[:, k : k + 1]
             if k in self.boxed:
-                drawn = self.drawn(heat[:, k : k + 1], edges[:, 4 * k : 4 * k + 4])
+                drawn = self.drawn(surest[:, k : k + 1], edges[:, 4 * k : 4 * k + 4]) * half[:, k].amax()
                 # A trace of the map itself stays, should every box lie in the padding.
                 own = torch.maximum(drawn, own * 0.01)
+            if k in self.masked:
+                own = self.painted(heat[:, k : k + 1], area[:, k : k + 1], k)
             maps.append(own)
         return torch.cat(maps, dim=1)
 
-    def drawn(self, heat: Tensor, edges: Tensor) -> Tensor:
-        """[1, 1, rows, columns] logits and [1, 4, rows, columns] distances -> [1, 1, 4 rows, 4 columns]"""
-        sure = heat.sigmoid()
-        peaks = sure * (sure >= nn.functional.max_pool2d(sure, 3, 1, 1)).float()
+    def painted(self, heat: Tensor, area: Tensor, k: int) -> Tensor:
+        """The corrected map of a label with masks, [1, 1, rows, columns] and [1, 1, 2 rows, 2 columns] -> [1, 1, 4 rows, 4 columns].
+
+        The correction was learnt on the network's own logits; `heat` is calibrated."""
+        own = (heat - self.heat_offset[k]) / self.heat_slope[k]
+        half = nn.functional.interpolate(own, scale_factor=2, mode="bilinear", align_corners=False) + area
+        return nn.functional.interpolate(half + self.lift[k], scale_factor=FINER // 2, mode="bilinear", align_corners=False).sigmoid()
+
+    def drawn(self, surest: Tensor, edges: Tensor) -> Tensor:
+        """[1, 1, 2 rows, 2 columns] of being a middle and [1, 4, ...] distances -> [1, 1, 4 rows, 4 columns], 1 in the surest box."""
+        peaks = surest * (surest >= nn.functional.max_pool2d(surest, 3, 1, 1)).float()
         # Sorted: a peak gives way to a stronger one whose box is much the same place.
         score, cell = peaks.flatten().topk(DRAWN_BOXES)
         left, top, right, bottom = edges.flatten(2)[0].index_select(1, cell)
         x, y = self.centre_x.index_select(0, cell), self.centre_y.index_select(0, cell)
-        score = score * self.leading(torch.stack([x - left, y - top, x + right, y + bottom], dim=1))
-        fine_x, fine_y = self.fine_x[None], self.fine_y[None]
-        across = ((fine_x >= (x - left)[:, None]) & (fine_x <= (x + right)[:, None])).float()
-        down = ((fine_y >= (y - top)[:, None]) & (fine_y <= (y + bottom)[:, None])).float()
-        painted = score[:, None, None] * down[:, :, None] * across[:, None, :]
-        return painted.amax(dim=0)[None, None]
+        x0, y0, x1, y1 = x - left, y - top, x + right, y + bottom
+        leading = self.leading(torch.stack([x0, y0, x1, y1], dim=1))
+        score = score / score.amax().clamp(min=1e-9) * leading
+        inside = self.within(x0, y0, x1, y1)
+        around = self.within(x0 - GAP, y0 - GAP, x1 + GAP, y1 + GAP) * leading[:, None]
+        free = 1 - (self.earlier @ around).clamp(max=1.0)
+        painted = (score[:, None] * inside * free).amax(dim=0)
+        return painted.view(1, 1, self.fine_y.shape[1], self.fine_x.shape[1])
+
+    def within(self, x0: Tensor, y0: Tensor, x1: Tensor, y1: Tensor) -> Tensor:
+        """1 where a fine cell's middle is in a box, one row [fine rows * fine columns] for each of the N."""
+        across = ((self.fine_x >= x0[:, None]) & (self.fine_x <= x1[:, None])).float()
+        down = ((self.fine_y >= y0[:, None]) & (self.fine_y <= y1[:, None])).float()
+        return (down[:, :, None] * across[:, None, :]).flatten(1)
 
     def leading(self, boxes: Tensor) -> Tensor:
         """1 for each of [N, 4] boxes of which no stronger one before it covers most of the smaller of the two, else 0."""
@@ -144,8 +172,8 @@ def pad_statically(module: nn.Module) -> None:
             pad_statically(child)
 
 
-def build(net: HeatmapNet, scores: Scores, settings: Settings) -> bytes:
-    shipped = Shipped(net, scores, settings).eval()
+def build(net: HeatmapNet, scores: Scores, settings: Settings, thresholds: dict[str, float] | None = None) -> bytes:
+    shipped = Shipped(net, scores, settings, thresholds or {}).eval()
     size = settings.input
     frame = torch.zeros((1, size.height, size.width, 3), dtype=torch.uint8)
     buffer = io.BytesIO()
@@ -175,7 +203,7 @@ class Frames(CalibrationDataReader):
         return None if frame is None else {"frame": frame[None]}
 
 
-LAST = ("/heat/", "/edges/", "/fuse_box/")
+LAST = ("/heat/", "/box/")
 
 
 def integers(content: bytes, frames: np.ndarray) -> bytes:

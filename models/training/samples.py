@@ -65,6 +65,28 @@ class Sampler:
         clean = [i for i, p in enumerate(pictures) if not p.rendered and all(p.labels.get(n, UNKNOWN) == 0 for n in self.names)]
         self.distractors = clean or list(range(len(pictures)))
         self.draws = self._draws()
+        hard = settings.augment.hard
+        self.warm, self.warm_chance = self._warm() if settings.bank.samples > hard.start else ([], np.zeros(0))
+
+    def _warm(self) -> tuple[list[tuple[int, np.ndarray]], np.ndarray]:
+        """Pictures known to be without fire, each with the place in it that has most of the colours of fire, and how often to
+        take them: lamps, sunsets, red cars and orange nets look more like fire than what most streets hold."""
+        found, shares = [], []
+        for index, picture in enumerate(self.pictures):
+            if picture.labels.get("fire") != 0:
+                continue
+            small = cv2.resize(self.store[picture.index], (96, 54), interpolation=cv2.INTER_AREA)
+            warm = compose.flame_alpha(small)
+            around = cv2.blur(warm, (15, 15))
+            y, x = np.unravel_index(around.argmax(), around.shape)
+            shares.append(float(warm.mean()) + 0.2 * float(around.max()))
+            box = np.array([x / 96 - 0.11, y / 54 - 0.18, x / 96 + 0.11, y / 54 + 0.18]).clip(0, 1)
+            found.append((index, box))
+        share = np.array(shares) + 1e-4
+        # Yellow machines have more of the colours than all lamps together: a source counts with the root of its share.
+        _, source = np.unique([self.pictures[index].source for index, _ in found], return_inverse=True)
+        chance = share / np.sqrt(np.bincount(source, share)[source])
+        return found, chance / chance.sum()
 
     def _donors(self, name: str) -> list[tuple[int, np.ndarray]]:
         return [
@@ -119,14 +141,33 @@ class Sampler:
     def sample(self, seed: tuple[int, ...]) -> Sample:
         rng = np.random.default_rng(seed)
         size = self.settings.input
+        hard = seed[-1] >= self.settings.augment.hard.start
         if rng.random() < self.settings.augment.mosaic:
             canvas = self._mosaic(rng)
+        elif hard and rng.random() < self.settings.augment.hard.pick:
+            index, _ = self.warm[rng.choice(len(self.warm), p=self.warm_chance)]
+            canvas = self._canvas(rng, index, size.width, size.height)
         else:
             canvas = self._canvas(rng, self.pick(rng), size.width, size.height)
+        if hard:
+            self._look_like_fire(rng, canvas)
         if rng.random() < 0.5:
             canvas = canvas.flipped()
         canvas.image = photo.degrade(rng, canvas.image)
         return self._cells(canvas)
+
+    def _look_like_fire(self, rng: Rng, canvas: Canvas) -> None:
+        """Colours of fire, whether or not there is one: warm crops blended in as crops of fire are, a low sun, a cast."""
+        chance = self.settings.augment.hard
+        if rng.random() < chance.paste_warm:
+            for _ in range(int(rng.integers(1, 4))):
+                index, box = self.warm[rng.choice(len(self.warm), p=self.warm_chance)]
+                canvas.sources.add(self.pictures[index].source)
+                compose.paste_crop(rng, canvas, self._crop(index, box), None, large=0.3)
+        if rng.random() < chance.sunset:
+            canvas.image = draw.sunset(rng, canvas.image)
+        if rng.random() < chance.cast:
+            canvas.image = draw.cast(rng, canvas.image)
 
     def _mosaic(self, rng: Rng) -> Canvas:
         """Two or four pictures side by side, cut at cells: what is in one says nothing of the other."""

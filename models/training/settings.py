@@ -60,6 +60,19 @@ class Augment:
     put_water: float
     put_scaffolding: float
     put_harmless: float
+    hard: Hard
+
+
+@dataclass(frozen=True)
+class Hard:
+    """What is met with in samples from number `start` on only: the colours of fire where there is none. `pick` is the share of
+    their pictures without fire but with its colours, the rest are chances."""
+
+    start: int
+    pick: float
+    paste_warm: float
+    sunset: float
+    cast: float
 
 
 @dataclass(frozen=True)
@@ -118,6 +131,7 @@ class Settings:
     input: Input
     labels: tuple[str, ...]
     boxed: tuple[str, ...]
+    masked: tuple[str, ...]
     scene_share: tuple[float, ...]
     alarms: tuple[float, ...]
     sampling: Sampling
@@ -130,6 +144,11 @@ class Settings:
     run: Run
 
 
+def augment(table: dict) -> Augment:
+    hard = Hard(**table.pop("hard"))
+    return Augment(**table, hard=hard)
+
+
 def load(path: Path = HERE / "config.toml") -> Settings:
     raw = tomllib.loads(path.read_text())
     entries = raw.pop("label")
@@ -138,10 +157,11 @@ def load(path: Path = HERE / "config.toml") -> Settings:
         input=Input(**raw.pop("input")),
         labels=tuple(entry["name"] for entry in entries),
         boxed=tuple(entry["name"] for entry in entries if entry.get("boxes")),
+        masked=tuple(entry["name"] for entry in entries if entry.get("masks")),
         scene_share=tuple(float(entry.get("scene", 0.5)) for entry in entries),
         alarms=tuple(float(entry.get("alarms", 0.01)) for entry in entries),
         sampling=Sampling(**raw.pop("sampling")),
-        augment=Augment(**raw.pop("augment")),
+        augment=augment(raw.pop("augment")),
         bank=Bank(**raw.pop("bank")),
         stages={name: Stage(**table) for name, table in raw.pop("stage").items()},
         boxes=Boxes(**raw.pop("boxes")),

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import numpy as np
 import torch
 
+import box_branch
 import calibrate
 import metrics
 import onnx_graph
@@ -140,6 +141,29 @@ class Numbers(unittest.TestCase):
         knots, values = calibrate.isotonic(logit, (logit + rng.normal(size=60) > 0).astype(int))
         self.assertTrue((np.diff(values) >= 0).all() and (np.diff(knots) >= 0).all())
 
+    def test_the_quarters_of_a_cell_are_told_their_own_distances(self) -> None:
+        wanted = torch.zeros(1, 1, 4, 2, 3)
+        wanted[0, 0, :, 1, 1] = torch.tensor([0.5, 1.0, 2.5, 0.1])
+        finer = box_branch.halved(wanted)
+        self.assertEqual(tuple(finer.shape), (1, 1, 4, 4, 6))
+        self.assertTrue(np.allclose(finer[0, 0, :, 2, 2], [0.25, 0.75, 2.75, 0.35]))
+        # The lower quarters have their middles below the box.
+        self.assertEqual(float(finer[0, 0, :, 3].sum()), 0.0)
+        self.assertEqual(float(finer[0, 0, :, :2].sum()), 0.0)
+
+    def test_cells_in_and_beside_a_box_are_known(self) -> None:
+        wanted = torch.zeros(1, 2, 4, 8, 12)
+        # Columns 3 to 7 and rows 2 to 5.
+        wanted[0, 1, :, 3, 5] = torch.tensor([2.5, 1.5, 1.5, 1.5])
+        found = box_branch.covered(wanted)
+        self.assertEqual(float(found[0, 0].sum()), 0.0)
+        self.assertTrue((found[0, 1, 1:6, 2:8] == 1).all())
+        self.assertEqual(float(found[0, 1, 0].sum() + found[0, 1, 7].sum() + found[0, 1, :, 0].sum()), 0.0)
+
+    def test_the_middle_of_a_box_is_nearest(self) -> None:
+        wanted = torch.tensor([[1.0, 1.0, 1.0, 1.0], [0.5, 1.0, 1.5, 1.0], [0.0, 0.0, 0.0, 0.0]]).T[None, None, :, None]
+        self.assertTrue(np.allclose(box_branch.nearness(wanted)[0, 0, 0], [1.0, (1 / 3) ** 0.5, 0.0], atol=1e-4))
+
     def test_a_box_drawn_into_the_map_is_found_again(self) -> None:
         heat = np.zeros((56, 96), dtype=np.float32)
         heat[14:28, 24:48] = 0.8
@@ -177,22 +201,44 @@ class Export(unittest.TestCase):
             cells, logits = self.net(planes)
             expected = self.scores.image(logits.numpy(), self.net.pooled(planes).numpy())
         self.assertLess(np.abs(expected - image).max(), 1e-5)
-        smooth = SETTINGS.labels.index("waterlogging")
+        smooth = SETTINGS.labels.index("scaffolding")
         logit = torch.nn.functional.interpolate(self.scores.heat[0].slope * cells + self.scores.heat[0].offset, scale_factor=4, mode="bilinear")
         self.assertLess(np.abs(logit.sigmoid()[:, smooth].numpy() - heat[:, smooth]).max(), 1e-4)
 
-    def test_a_label_with_boxes_has_its_surest_cell_drawn_as_that_cells_box(self) -> None:
-        heat, _ = onnx_graph.run_all(onnx_graph.session(self.content), self.frames[:1])
+    def outputs(self) -> tuple[torch.Tensor, ...]:
+        """Calibrated cells, and what the branch for boxes says, of the first frame."""
         with torch.no_grad():
-            planes = torch.from_numpy(self.frames[:1]).permute(0, 3, 1, 2).float()
-            cells, _, edges = self.net.head(self.net.backbone(planes))
-        k = SETTINGS.labels.index("litter")
-        row, column = np.unravel_index(int(cells[0, k].argmax()), cells.shape[2:])
-        left, top, right, bottom = edges[0, 4 * k : 4 * k + 4, row, column].tolist()
+            kept = self.net.backbone(torch.from_numpy(self.frames[:1]).permute(0, 3, 1, 2).float())
+            fused = self.net.fused(kept)
+            return self.net.heat(self.net.fuse(fused)), *self.net.box(fused, kept[0])
+
+    def test_a_label_with_boxes_has_its_surest_middle_drawn_as_that_middles_box(self) -> None:
+        heat, _ = onnx_graph.run_all(onnx_graph.session(self.content), self.frames[:1])
+        cells, edges, middle, _ = self.outputs()
+        k, scale = SETTINGS.labels.index("litter"), self.scores.heat[0]
+        half = torch.nn.functional.interpolate(scale.slope * cells + scale.offset, scale_factor=2, mode="bilinear").sigmoid()[0, k]
+        surest = half * middle[0, k].sigmoid()
+        row, column = np.unravel_index(int(surest.argmax()), surest.shape)
+        left, _, right, _ = edges[0, 4 * k : 4 * k + 4, row, column].tolist()
         drawn = heat[0, k] >= heat[0, k].max() - 1e-6
-        middle = (np.arange(drawn.shape[1]) + 0.5) / 4
-        inside = (middle >= column + 0.5 - left) & (middle <= column + 0.5 + right)
+        fine = (np.arange(drawn.shape[1]) + 0.5) / 4
+        inside = (fine >= (column + 0.5) / 2 - left) & (fine <= (column + 0.5) / 2 + right)
         self.assertTrue((drawn.any(0) == inside).all())
+        self.assertAlmostEqual(float(heat[0, k].max()), float(half.max()), places=4)
+
+    def test_what_is_as_likely_as_not_to_be_water_reaches_the_threshold_in_the_map(self) -> None:
+        torch.nn.init.normal_(self.net.box.area.weight, std=0.3)
+        cells, _, _, area = self.outputs()
+        k = SETTINGS.labels.index("waterlogging")
+        half = torch.nn.functional.interpolate(cells[:, k : k + 1], scale_factor=2, mode="bilinear") + area[:, k : k + 1]
+        # Half of the fine cells are made to be likelier than not.
+        fine = torch.nn.functional.interpolate(half, scale_factor=2, mode="bilinear")[0, 0]
+        with torch.no_grad():
+            self.net.box.area.bias[k] -= fine.median()
+        content = onnx_graph.build(self.net, self.scores, SETTINGS, {"waterlogging": 0.8})
+        heat, _ = onnx_graph.run_all(onnx_graph.session(content), self.frames[:1])
+        there = (fine > fine.median()).numpy()
+        self.assertLess((there != (heat[0, k] >= 0.8)).mean(), 0.01)
 
     def test_integers_answer_nearly_as_floats_do(self) -> None:
         _, image = onnx_graph.run_all(onnx_graph.session(self.content), self.frames)

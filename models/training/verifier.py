@@ -65,7 +65,8 @@ def own_network(weights: dict[str, torch.Tensor], detector: Settings) -> Heatmap
     net = HeatmapNet(detector.model.backbone, len(LABELS), pretrained=False)
     rows = [detector.labels.index(label) for label in LABELS]
     sides = [4 * k + side for k in rows for side in range(4)]
-    picked = {name: value[rows] if name.startswith("heat.") else value[sides] if name.startswith("edges.") else value for name, value in weights.items()}
+    chosen = {"heat": rows, "edges": sides, "box.edges": sides, "box.middle": rows, "box.area": rows}
+    picked = {name: value[chosen[part]] if (part := name.rpartition(".")[0]) in chosen else value for name, value in weights.items()}
     net.load_state_dict(picked)
     return net.eval().to(memory_format=torch.channels_last)
 
