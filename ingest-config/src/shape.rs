@@ -183,6 +183,9 @@ mod tests {
             "join_distance",
             "after_score",
             "crop",
+            "connects_per_second",
+            "polled_connections",
+            "urgent_share_percent",
         ];
         each_field(file_shape(), "", &mut |path, field| {
             let bounded = match &field.shape {
