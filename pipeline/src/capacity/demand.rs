@@ -57,6 +57,8 @@ pub(super) struct Asked {
     pub(super) kinds: BTreeMap<EventKind, Wanted>,
     /// Keyframes that are decoded a second.
     pub(super) pictures_per_sec: f64,
+    /// Answers of models a second: one look may speak for several kinds.
+    pub(super) looks_per_sec: f64,
     pub(super) polled: usize,
     /// Connections a second to polled cameras, and the shortest interval in which one is polled.
     pub(super) polls_per_sec: f64,
@@ -99,6 +101,7 @@ impl Asked {
         for look in &plan.looks {
             let Some(cost) = capacity.models.get(look.model) else { continue };
             let looks = rate(look.interval);
+            self.looks_per_sec += looks;
             self.demand.scale += looks * cost.scale_secs;
             self.demand.infer += looks * cost.infer_secs;
             if look.urgent {

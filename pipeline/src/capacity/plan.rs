@@ -203,7 +203,7 @@ impl Plan {
             polled: asked.polled,
             sweep_secs,
             picture,
-            looks_per_sec: kinds.iter().map(|kind| kind.looks_per_sec).sum(),
+            looks_per_sec: asked.looks_per_sec,
             kinds,
             pictures_per_sec: asked.pictures_per_sec,
             capacity: there,
