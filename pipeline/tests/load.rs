@@ -2,7 +2,6 @@
 //! when their pictures go bad.
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 
-#[allow(dead_code, reason = "each suite uses its part of it")]
 mod capture_support;
 
 use capture_support::fake_camera::FakeCamera;
