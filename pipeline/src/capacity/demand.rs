@@ -39,6 +39,19 @@ impl Demand {
     pub fn rest(&self) -> f64 {
         (self.total() - self.receive - self.urgent).max(0.0)
     }
+
+    /// That of this part of the cameras, in the same mix.
+    #[must_use]
+    pub fn part(&self, part: f64) -> Self {
+        Self {
+            receive: self.receive * part,
+            decode: self.decode * part,
+            scale: self.scale * part,
+            infer: self.infer * part,
+            around: self.around * part,
+            urgent: self.urgent * part,
+        }
+    }
 }
 
 /// Cameras and looks of one kind.

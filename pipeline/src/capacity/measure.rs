@@ -16,8 +16,8 @@ const RUNS: usize = 9;
 /// Sizes that decoding is measured at; others are read off the line between them.
 const SIZES: [(u32, u32); 3] = [(640, 360), (1_280, 720), (1_920, 1_080)];
 /// CPU seconds a second of a camera that is connected, received, parsed and gated: the bench `connections` takes 0.35 ms
-/// for 1080p at 25 pictures a second and 0.6 Mbit/s; streams of more bits take more.
-const RECEIVE_SECS: f64 = 0.000_6;
+/// for 1080p at 25 pictures a second and 0.6 Mbit/s. Streams of several Mbit/s take more.
+const RECEIVE_SECS: f64 = 0.000_4;
 /// What schedule, snapshots and publishing add to the bare stages; the bench `efficiency` holds it.
 const OVERHEAD: f64 = 1.10;
 

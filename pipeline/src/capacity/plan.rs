@@ -15,6 +15,8 @@ use std::time::Duration;
 const USABLE: f64 = 0.9;
 /// A polled camera holds its connection so long: a second to connect and half of a group of pictures of 4 s.
 const POLL_SECS: f64 = 3.0;
+/// What sums of such numbers may be off by.
+const ROUNDING: f64 = 1e-6;
 
 /// A kind in a plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,7 +27,7 @@ pub struct PlannedKind {
     pub cameras: usize,
     /// The promised interval, in seconds.
     pub interval_secs: f64,
-    /// The interval that this machine manages.
+    /// The interval that this machine manages; endless (`null` in JSON) when receiving alone takes all of it.
     pub managed_secs: f64,
     /// Looks a second.
     pub looks_per_sec: f64,
@@ -71,19 +73,30 @@ impl fmt::Display for BrokenPromise {
         match self {
             Self::Urgent { kind, interval_secs, managed_secs } => write!(
                 f,
-                "{kind}: a look every {managed_secs:.1} s instead of every {interval_secs} s, and nothing is left for \
-                 other kinds but their share"
+                "{kind}: looked at {} instead of every {interval_secs} s, and nothing is left for other kinds but their \
+                 share",
+                Every(*managed_secs)
             ),
             Self::Interval { kind, interval_secs, managed_secs, stretch } => write!(
                 f,
-                "{kind}: a look every {managed_secs:.0} s instead of every {interval_secs} s (every kind without \
-                 pre-alarm is stretched {stretch:.1} times)"
+                "{kind}: looked at {} instead of every {interval_secs} s (every kind without pre-alarm is stretched \
+                 {stretch:.1} times)",
+                Every(*managed_secs)
             ),
             Self::Sweep { interval_secs, sweep_secs } => write!(
                 f,
                 "polled cameras: swept in {sweep_secs:.0} s instead of {interval_secs} s; raise polled_connections"
             ),
         }
+    }
+}
+
+/// An interval in words; an endless one is that of a machine which is busy with receiving alone.
+struct Every(f64);
+
+impl fmt::Display for Every {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_finite() { write!(f, "every {:.1} s", self.0) } else { write!(f, "never") }
     }
 }
 
@@ -209,12 +222,12 @@ impl Plan {
             capacity: there,
             headroom_percent: (1.0 - total / there) * 100.0,
             first_broken: None,
-            nodes: ((total / there).ceil() as usize).max(1),
+            nodes: machines(largest_part(&asked.demand, there, city.pipeline.load.urgent_share_percent)),
             remedies: Vec::new(),
             demand: asked.demand.clone(),
         };
         plan.first_broken = plan.first_broken(&stretch, asked.shortest_poll, asked.polls_per_sec, city);
-        if total > there || stretch.urgent > 1.0 {
+        if total > there + ROUNDING || stretch.urgent > 1.0 {
             plan.remedies = plan.remedies(city, labels, capacity, &stretch);
         }
         plan
@@ -266,12 +279,12 @@ impl Plan {
         capacity: &Capacity,
         stretch: &Stretch,
     ) -> Vec<Remedy> {
-        let mut remedies = vec![Remedy::Nodes { nodes: self.nodes.max(stretch.nodes(self.nodes)) }];
+        let mut remedies = vec![Remedy::Nodes { nodes: self.nodes }];
         if stretch.rest > 1.0 && stretch.urgent <= 1.0 && stretch.rest.is_finite() {
             remedies.push(Remedy::Intervals { factor: (stretch.rest * 100.0).ceil() / 100.0 });
         }
-        let part = (self.capacity / self.demand.total()).min(1.0 / stretch.urgent);
-        remedies.push(Remedy::Cameras { cameras: (self.cameras as f64 * part) as usize });
+        let part = largest_part(&self.demand, self.capacity, city.pipeline.load.urgent_share_percent);
+        remedies.push(Remedy::Cameras { cameras: (self.cameras as f64 * part + ROUNDING) as usize });
         let small = Asked::of(city, labels, capacity, (640, 360)).demand;
         let small_stretch = Stretch::of(&small, self.capacity, city.pipeline.load.urgent_share_percent);
         if small_stretch.urgent <= 1.0 && small_stretch.rest <= 1.0 {
@@ -296,24 +309,56 @@ struct Stretch {
 impl Stretch {
     /// As the schedule does it: receiving comes first, urgent looks next up to their share, the rest gets what is left.
     fn of(demand: &Demand, there: f64, share_percent: u8) -> Self {
-        let workers = (there - demand.receive).max(1e-6);
+        let workers = there - demand.receive;
+        if workers <= 0.0 {
+            let endless = |asked: f64| if asked > 0.0 { f64::INFINITY } else { 1.0 };
+            return Self { urgent: endless(demand.urgent), rest: endless(demand.rest()) };
+        }
         let reserved = workers * f64::from(share_percent) / 100.0;
         let rest = demand.rest();
         // Without other kinds there is nobody to leave a share to.
         let for_urgent = if rest > 0.0 { reserved.max(workers - rest) } else { workers };
-        let urgent = (demand.urgent / for_urgent).max(1.0);
+        let urgent = rounded((demand.urgent / for_urgent).max(1.0));
         let left = workers - demand.urgent.min(for_urgent);
-        let rest = if rest > 0.0 { (rest / left.max(1e-6)).max(1.0) } else { 1.0 };
+        let rest = if rest > 0.0 { rounded((rest / left).max(1.0)) } else { 1.0 };
         Self { urgent, rest }
+    }
+
+    /// Whether nothing is stretched.
+    fn is_none(&self) -> bool {
+        self.urgent <= 1.0 && self.rest <= 1.0
     }
 
     const fn of_kind(&self, urgent: bool) -> f64 {
         if urgent { self.urgent } else { self.rest }
     }
+}
 
-    fn nodes(&self, nodes: usize) -> usize {
-        nodes.max(self.urgent.ceil() as usize)
+/// A factor that is one but for what sums of such numbers are off by is one.
+fn rounded(factor: f64) -> f64 {
+    if factor <= 1.0 + ROUNDING { 1.0 } else { factor }
+}
+
+/// The largest part of the cameras, of the same mix, that a machine takes without stretching anything.
+fn largest_part(demand: &Demand, there: f64, share_percent: u8) -> f64 {
+    let fits = |part: f64| {
+        let demand = demand.part(part);
+        demand.total() <= there + ROUNDING && Stretch::of(&demand, there, share_percent).is_none()
+    };
+    if fits(1.0) {
+        return 1.0;
     }
+    let (mut fitting, mut too_large) = (0.0, 1.0);
+    for _ in 0..60 {
+        let middle = f64::midpoint(fitting, too_large);
+        if fits(middle) { fitting = middle } else { too_large = middle }
+    }
+    fitting
+}
+
+/// Machines that together take all when each takes this part.
+fn machines(part: f64) -> usize {
+    ((1.0 / part.max(f64::MIN_POSITIVE) - ROUNDING).ceil() as usize).max(1)
 }
 
 impl fmt::Display for Plan {
@@ -321,8 +366,10 @@ impl fmt::Display for Plan {
         writeln!(f, "{:<22} {:>8} {:>10} {:>10} {:>9}", "kind", "cameras", "promised", "managed", "looks/s")?;
         for kind in &self.kinds {
             let name = if kind.urgent { format!("{} (first)", kind.kind) } else { kind.kind.clone() };
-            let (promised, managed) =
-                (format!("{} s", kind.interval_secs), format!("{:.1} s", kind.managed_secs));
+            let (promised, managed) = (
+                format!("{} s", kind.interval_secs),
+                Every(kind.managed_secs).to_string().replace("every ", ""),
+            );
             let (cameras, looks) = (kind.cameras, kind.looks_per_sec);
             writeln!(f, "{name:<22} {cameras:>8} {promised:>10} {managed:>10} {looks:>9.2}")?;
         }

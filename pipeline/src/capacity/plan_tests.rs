@@ -109,6 +109,21 @@ fn fire_that_asks_for_more_than_there_is_breaks_first() {
 }
 
 #[test]
+fn a_machine_that_receiving_alone_fills_is_told_so_without_absurd_numbers() {
+    let city = city(&[("fire", 500), ("waterlogging", 500)]);
+    let labels = city.kinds.values().flat_map(|kind| kind.labels.iter().cloned()).collect::<Vec<Label>>();
+    let known = [ModelLabels { id: ModelId::new("m-1").unwrap(), labels }];
+    // 1,000 cameras × 2 ms are 2.0 of 1.8 cores; the looks want 6.0 more, so a machine takes 225 of them.
+    let dear = Capacity { receive_secs: 0.002, ..capacity() };
+    let plan = Plan::with_labels(&city, &known, &dear, PICTURE);
+    assert!(plan.to_string().contains("fire: looked at never instead of every 2 s"), "{plan}");
+    assert_eq!(plan.nodes, 5, "{plan}");
+    assert!(plan.remedies.contains(&Remedy::Nodes { nodes: 5 }), "{plan:?}");
+    assert!(plan.remedies.contains(&Remedy::Cameras { cameras: 225 }), "{plan:?}");
+    assert!(serde_json::to_string(&plan).unwrap().contains("\"managed_secs\":null"));
+}
+
+#[test]
 fn slow_cameras_are_polled_and_their_sweep_is_stated() {
     let mut city = city(&[("illegal_construction", 2_000)]);
     let plan_of = plan(&city);
