@@ -125,8 +125,8 @@ pub struct PlanArgs {
     #[arg(long)]
     pub calibrate: bool,
     /// Size of the cameras' pictures [default: 1280x720].
-    #[arg(long, value_name = "WIDTHxHEIGHT")]
-    pub picture: Option<String>,
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = crate::farm::parse_size)]
+    pub picture: Option<(u32, u32)>,
     /// Print plan and measured costs as JSON.
     #[arg(long)]
     pub json: bool,

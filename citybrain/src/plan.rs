@@ -13,7 +13,7 @@ use std::process::ExitCode;
 #[allow(clippy::print_stdout, reason = "the table is what this command is run for")]
 pub fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
     let city = with_models(citybrain_ingest_config::load(&args.config)?.city)?;
-    let picture = args.picture.as_deref().map_or(Ok(ASSUMED_PICTURE), size)?;
+    let picture = args.picture.map_or(Ok(ASSUMED_PICTURE), in_range)?;
     let capacity = Capacity::of(&city, &Runtime::load(None)?, args.calibrate)?;
     let plan = Plan::of(&city, &capacity, picture)?;
     if args.json {
@@ -25,12 +25,12 @@ pub fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
     Ok(if plan.fits() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn size(text: &str) -> anyhow::Result<(u32, u32)> {
-    let sides =
-        text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
-    match sides {
-        Some((width @ 16..=8_192, height @ 16..=8_192)) => Ok((width, height)),
-        _ => bail!("'{text}' is no size of a picture: write WIDTHxHEIGHT, each from 16 to 8192"),
+fn in_range(size: (u32, u32)) -> anyhow::Result<(u32, u32)> {
+    match size {
+        (16..=8_192, 16..=8_192) => Ok(size),
+        (width, height) => {
+            bail!("--picture {width}x{height} is no size of a picture: each side is from 16 to 8192")
+        }
     }
 }
 

@@ -5,9 +5,9 @@
 #![forbid(unsafe_code)]
 
 use anyhow::ensure;
-use citybrain_benches::cpu;
 use citybrain_benches::figure::{Bar, Figure};
 use citybrain_benches::happenings::{Dice, Script, on_street};
+use citybrain_benches::{cpu, memory};
 use citybrain_dispatcher::evidence::Evidence;
 use citybrain_dispatcher::incident::{Incident, IncidentChange, Incidents, Plane};
 use citybrain_ingest_config::City;
@@ -33,7 +33,7 @@ const CITY_KINDS: usize = 16;
 fn main() -> anyhow::Result<()> {
     let mut figures = street_figures()?;
     figures.push(speed());
-    figures.push(memory()?);
+    figures.push(city_memory()?);
     for figure in &figures {
         println!("{figure}");
     }
@@ -223,12 +223,12 @@ fn report(camera: &CameraId, round: u64, kinds: &[EventKind], dice: &mut Dice) -
 }
 
 /// Resident memory that evidence and incidents of a whole city take, every kind with a place that is followed.
-fn memory() -> anyhow::Result<Figure> {
+fn city_memory() -> anyhow::Result<Figure> {
     let city = big_city(CITY_CAMERAS, CITY_KINDS);
     let kinds = kinds(CITY_KINDS);
     let cameras: Vec<CameraId> = city.cameras.keys().cloned().collect();
     let city = Arc::new(city);
-    let before = resident()?;
+    let before = memory::resident()?;
     let mut incidents = Incidents::new(&city, []);
     let mut evidence = Evidence::new(Arc::clone(&city), []);
     for round in 0..2 {
@@ -237,16 +237,9 @@ fn memory() -> anyhow::Result<Figure> {
             incidents.take(&evidence.judge(&frame(camera, round, &kinds, found)).look);
         }
     }
-    let value = resident()?.saturating_sub(before) as f64 / f64::from(1 << 20);
+    let value = memory::resident()?.saturating_sub(before) as f64 / f64::from(1 << 20);
     drop((incidents, evidence));
     Ok(Figure { name: "fusion_memory_11000x16", value, unit: "MiB", bar: Bar::AtMost(512.0) })
-}
-
-fn resident() -> anyhow::Result<u64> {
-    let text = std::fs::read_to_string("/proc/self/status")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib * 1024)
 }
 
 fn kinds(count: usize) -> Vec<EventKind> {

@@ -1,6 +1,7 @@
 //! An alarm in two steps: given on what one model sees, confirmed or withdrawn on what is heard afterwards.
 
-use super::{IncidentChange, Incidents, Standing};
+use super::test_street::Street;
+use super::{IncidentChange, Standing};
 use crate::evidence::Evidence;
 use crate::testing::city::{START, around, burning, city, dark, fire, look, opinion, with_box};
 use citybrain_ingest_config::City;
@@ -11,26 +12,10 @@ use std::time::Duration;
 
 const WITHIN: Duration = Duration::from_secs(30);
 
-struct Street {
-    evidence: Evidence,
-    incidents: Incidents,
-}
-
 fn two_steps() -> City {
     let mut city = city(Path::new("unused"));
     city.kinds.get_mut(&fire()).unwrap().incident.confirm_within = Some(WITHIN);
     city
-}
-
-impl Street {
-    fn new(city: City) -> Self {
-        let incidents = Incidents::new(&city, []);
-        Self { evidence: Evidence::new(Arc::new(city), []), incidents }
-    }
-
-    fn see(&mut self, frames: impl IntoIterator<Item = FrameDetections>) -> Vec<IncidentChange> {
-        frames.into_iter().flat_map(|frame| self.incidents.take(&self.evidence.judge(&frame).look)).collect()
-    }
 }
 
 /// A look and the opinion it asked for, in the order of the log; a score of nothing is a no.

@@ -25,6 +25,8 @@ mod property_tests;
 #[cfg(test)]
 mod storm_tests;
 #[cfg(test)]
+mod test_street;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod trap_tests;

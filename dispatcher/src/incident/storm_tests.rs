@@ -1,7 +1,7 @@
 //! A cloudburst, budgets and silences.
 
-use super::{Held, IncidentChange, Incidents};
-use crate::evidence::Evidence;
+use super::test_street::Street;
+use super::{Held, IncidentChange};
 use crate::permit::{Register, parse};
 use crate::testing::city::{START, around, camera_id, city, look, with_box};
 use citybrain_ingest_config::City;
@@ -11,22 +11,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-
-struct Street {
-    evidence: Evidence,
-    incidents: Incidents,
-}
-
-impl Street {
-    fn new(city: City) -> Self {
-        let incidents = Incidents::new(&city, []);
-        Self { evidence: Evidence::new(Arc::new(city), []), incidents }
-    }
-
-    fn see(&mut self, frames: impl IntoIterator<Item = FrameDetections>) -> Vec<IncidentChange> {
-        frames.into_iter().flat_map(|frame| self.incidents.take(&self.evidence.judge(&frame).look)).collect()
-    }
-}
 
 fn opened(changes: &[IncidentChange], kind: &str) -> Vec<super::Incident> {
     let opened = changes.iter().filter_map(|change| match change {

@@ -1,29 +1,13 @@
 //! One happening, one incident.
 
-use super::{Incident, IncidentChange, Incidents, MAX_OPEN_INCIDENTS};
-use crate::evidence::Evidence;
+use super::test_street::Street;
+use super::{Incident, IncidentChange, MAX_OPEN_INCIDENTS};
 use crate::testing::city::{START, around, burning, city, dark, look, with_box};
-use citybrain_ingest_config::City;
 use citybrain_types::{BoundingBox, EventKind, FrameDetections};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-struct Street {
-    evidence: Evidence,
-    incidents: Incidents,
-}
-
 impl Street {
-    fn new(city: City) -> Self {
-        let incidents = Incidents::new(&city, []);
-        Self { evidence: Evidence::new(Arc::new(city), []), incidents }
-    }
-
-    fn see(&mut self, frames: impl IntoIterator<Item = FrameDetections>) -> Vec<IncidentChange> {
-        frames.into_iter().flat_map(|frame| self.incidents.take(&self.evidence.judge(&frame).look)).collect()
-    }
-
     fn opened(&mut self, frames: impl IntoIterator<Item = FrameDetections>) -> Vec<Incident> {
         let opened = |change| match change {
             IncidentChange::Opened { incident, .. } => Some(incident),

@@ -1,5 +1,6 @@
 //! Traps that other systems have fallen into.
 
+use super::test_street::Street;
 use super::{IncidentChange, Incidents};
 use crate::evidence::Evidence;
 use crate::testing::city::{START, around, camera_id, city, look, with_box};
@@ -9,23 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-struct Street {
-    city: Arc<City>,
-    evidence: Evidence,
-    incidents: Incidents,
-}
-
 impl Street {
-    fn new(city: City) -> Self {
-        let city = Arc::new(city);
-        let incidents = Incidents::new(&city, []);
-        Self { evidence: Evidence::new(Arc::clone(&city), []), incidents, city }
-    }
-
-    fn see(&mut self, frames: impl IntoIterator<Item = FrameDetections>) -> Vec<IncidentChange> {
-        frames.into_iter().flat_map(|frame| self.incidents.take(&self.evidence.judge(&frame).look)).collect()
-    }
-
     /// As after a restart: incidents come from what was written down last, evidence from nowhere.
     fn restart(&mut self, changes: &[IncidentChange]) {
         let mut written = std::collections::BTreeMap::new();
