@@ -12,6 +12,7 @@ fn capacity() -> Capacity {
     let picture = |(width, height), decode_secs| PictureCost { width, height, decode_secs };
     Capacity {
         fingerprint: Fingerprint {
+            format: 0,
             processor: "test".into(),
             cores: 2,
             version: "1".into(),
@@ -49,7 +50,7 @@ fn city(cameras: &[(&str, usize)]) -> City {
 fn plan(city: &City) -> Plan {
     let labels = city.kinds.values().flat_map(|kind| kind.labels.iter().cloned()).collect::<Vec<Label>>();
     let known = ModelLabels { id: ModelId::new("m-1").unwrap(), labels };
-    Plan::with_labels(city, &[known], &capacity(), PICTURE)
+    Plan::with_labels(city, &[known], &capacity(), &Pictures::all(PICTURE))
 }
 
 #[test]
@@ -115,7 +116,7 @@ fn a_machine_that_receiving_alone_fills_is_told_so_without_absurd_numbers() {
     let known = [ModelLabels { id: ModelId::new("m-1").unwrap(), labels }];
     // 1,000 cameras × 2 ms are 2.0 of 1.8 cores; the looks want 6.0 more, so a machine takes 225 of them.
     let dear = Capacity { receive_secs: 0.002, ..capacity() };
-    let plan = Plan::with_labels(&city, &known, &dear, PICTURE);
+    let plan = Plan::with_labels(&city, &known, &dear, &Pictures::all(PICTURE));
     assert!(plan.to_string().contains("fire: looked at never instead of every 2 s"), "{plan}");
     assert_eq!(plan.nodes, 5, "{plan}");
     assert!(plan.remedies.contains(&Remedy::Nodes { nodes: 5 }), "{plan:?}");

@@ -59,7 +59,14 @@ mod tests {
 
     fn rule(kind: &str, labels: &[&str], urgent: bool) -> KindRule {
         let labels = labels.iter().map(Label::new).collect();
-        KindRule { kind: EventKind::new(kind), labels, log_floor: 0.2, hit_score: 0.6, urgent }
+        KindRule {
+            kind: EventKind::new(kind),
+            labels,
+            log_floor: 0.2,
+            hit_score: 0.6,
+            urgent,
+            interval: Duration::from_secs(2),
+        }
     }
 
     fn look(kinds: Vec<KindRule>) -> ModelLook {

@@ -30,6 +30,7 @@ fn look(model: usize, kind: &str, interval_secs: f64) -> ModelLook {
         log_floor: 0.1,
         hit_score: 0.5,
         urgent,
+        interval: Duration::from_secs_f64(interval_secs),
     };
     let interval = Duration::from_secs_f64(interval_secs);
     ModelLook {
