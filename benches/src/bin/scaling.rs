@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const SIZE: (u32, u32) = (640, 360);
-const PICTURES: u64 = 12;
+const SCENES: u64 = 12;
 /// With a look every 100 ms they ask for four times what two workers make.
 const CAMERAS: usize = 64;
 const ROUNDS: usize = 3;
@@ -42,7 +42,8 @@ struct Setup {
     model: PathBuf,
     manifest: Manifest,
     runtime: Runtime,
-    footage: Vec<Bytes>,
+    /// Of each scene two keyframes.
+    footage: Vec<[Bytes; 2]>,
     data: tempfile::TempDir,
 }
 
@@ -57,7 +58,7 @@ struct Rates {
 fn main() -> anyhow::Result<()> {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/zoo/street-lite0");
     let manifest = Manifest::read(&model)?;
-    let footage = footage::h264_keyframes(SIZE.0, SIZE.1, PICTURES)?;
+    let footage = footage::h264_scenes(SIZE.0, SIZE.1, SCENES)?;
     let setup = Setup { model, manifest, runtime: Runtime::load(None)?, footage, data: tempfile::tempdir()? };
     let cores = std::thread::available_parallelism()?.get();
     println!("workers | looks a second | CPU ms a look ({cores} cores)");
@@ -101,12 +102,13 @@ fn measure(setup: &Setup, workers: usize) -> anyhow::Result<(f64, f64)> {
 }
 
 /// Feeds every camera ten times a second; gives the looks that came out.
-fn run(fed: &mut FedStages, footage: &[Bytes], span: Duration, turn: &mut usize) -> anyhow::Result<usize> {
+fn run(fed: &mut FedStages, footage: &[[Bytes; 2]], span: Duration, turn: &mut usize) -> anyhow::Result<usize> {
     let (began, mut looks) = (Instant::now(), 0);
     while began.elapsed() < span {
         *turn += 1;
         for camera in 0..fed.slots.len() {
-            fed.put(camera, footage[(camera + *turn) % footage.len()].clone(), SystemClock.now());
+            let of_scene = &footage[camera % footage.len()];
+            fed.put(camera, of_scene[*turn % of_scene.len()].clone(), SystemClock.now());
         }
         std::thread::sleep(Duration::from_millis(100));
         while let Ok(batch) = fed.bus.try_recv() {
