@@ -102,7 +102,12 @@ fn measure(setup: &Setup, workers: usize) -> anyhow::Result<(f64, f64)> {
 }
 
 /// Feeds every camera ten times a second; gives the looks that came out.
-fn run(fed: &mut FedStages, footage: &[[Bytes; 2]], span: Duration, turn: &mut usize) -> anyhow::Result<usize> {
+fn run(
+    fed: &mut FedStages,
+    footage: &[[Bytes; 2]],
+    span: Duration,
+    turn: &mut usize,
+) -> anyhow::Result<usize> {
     let (began, mut looks) = (Instant::now(), 0);
     while began.elapsed() < span {
         *turn += 1;

@@ -246,3 +246,61 @@ fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    /// A city with a copy of a model that may be changed.
+    fn city(folder: &Path) -> City {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/fixtures/color_classifier");
+        let model: PathBuf = folder.join("model");
+        std::fs::create_dir_all(&model).unwrap();
+        for entry in std::fs::read_dir(from).unwrap().flatten() {
+            std::fs::copy(entry.path(), model.join(entry.file_name())).unwrap();
+        }
+        City::for_cameras(&["rtsp://127.0.0.1/".to_owned()], folder, vec![Model::of(model)]).unwrap()
+    }
+
+    fn measured(city: &City) -> Capacity {
+        let cost = |(width, height)| PictureCost { width, height, decode_secs: 0.01 };
+        Capacity {
+            fingerprint: Fingerprint::of(city),
+            pictures: SIZES.map(cost).to_vec(),
+            models: vec![ModelCost { model: "m-1".into(), scale_secs: 0.001, infer_secs: 0.009 }],
+            receive_secs: RECEIVE_SECS,
+            overhead: OVERHEAD,
+        }
+    }
+
+    #[test]
+    fn a_stored_capacity_holds_until_machine_format_or_model_is_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let city = city(folder.path());
+        assert_eq!(Capacity::stored(&city), None);
+        let sound = measured(&city);
+        sound.keep(folder.path()).unwrap();
+        assert_eq!(Capacity::stored(&city), Some(sound.clone()));
+        let mut old = sound.clone();
+        old.fingerprint.format = FORMAT - 1;
+        old.keep(folder.path()).unwrap();
+        assert_eq!(Capacity::stored(&city), None, "measured in another way");
+        sound.keep(folder.path()).unwrap();
+        let manifest = folder.path().join("model/model.toml");
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        let version = text.lines().find(|line| line.starts_with("version")).unwrap().to_owned();
+        std::fs::write(&manifest, text.replace(&version, "version = \"9.9.9\"")).unwrap();
+        assert_eq!(Capacity::stored(&city), None, "another version of the model");
+    }
+
+    #[test]
+    fn what_the_benches_hold_is_this_programs_and_not_what_was_written_down_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let city = city(folder.path());
+        let stale = Capacity { receive_secs: 0.5, overhead: 3.0, ..measured(&city) };
+        stale.keep(folder.path()).unwrap();
+        let stored = Capacity::stored(&city).unwrap();
+        assert_eq!((stored.receive_secs, stored.overhead), (RECEIVE_SECS, OVERHEAD));
+    }
+}

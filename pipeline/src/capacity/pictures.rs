@@ -106,3 +106,40 @@ impl PictureKeeper {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::CaptureMetrics;
+    use citybrain_types::SystemClock;
+    use std::sync::Arc;
+
+    #[test]
+    fn sizes_are_kept_from_start_to_start_and_go_with_their_camera() {
+        let folder = tempfile::tempdir().unwrap();
+        let (gate, yard) = (CameraId::new("gate").unwrap(), CameraId::new("yard").unwrap());
+        let board = |cameras: &[&CameraId]| {
+            let board = CameraBoard::new(Arc::new(SystemClock), CaptureMetrics::default());
+            cameras.iter().for_each(|camera| board.add(camera, "rtsp://gate/1"));
+            board
+        };
+        let kept = || std::fs::read_to_string(folder.path().join(PICTURES_FILE)).unwrap_or_default();
+        let first = board(&[&gate, &yard]);
+        let mut keeper = PictureKeeper::open(folder.path());
+        keeper.keep(&first, folder.path()).unwrap();
+        assert!(kept().is_empty(), "nothing is known yet");
+        first.size(&gate, (640, 360));
+        first.size(&yard, (1920, 1080));
+        keeper.keep(&first, folder.path()).unwrap();
+        assert!(kept().contains("360") && kept().contains("1080"), "{}", kept());
+        // After a start the yard has not been connected yet; after a reload it is gone.
+        let second = board(&[&gate, &yard]);
+        second.size(&gate, (1280, 720));
+        let mut keeper = PictureKeeper::open(folder.path());
+        keeper.keep(&second, folder.path()).unwrap();
+        assert!(kept().contains("720") && kept().contains("1080"), "{}", kept());
+        second.remove(&yard);
+        keeper.keep(&second, folder.path()).unwrap();
+        assert!(kept().contains("720") && !kept().contains("1080"), "{}", kept());
+    }
+}

@@ -342,6 +342,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_known_of_a_stream_outlives_its_connection() {
+        let (mut first, _mailboxes) = intake(DecodeMode::Auto);
+        let channel = first.channel().clone();
+        let verdict = |at: i64| {
+            let mut gate = channel.gate().clone();
+            gate.keyframe(1_000, Timestamp::from_millis(at)).verdict
+        };
+        assert_eq!(verdict(1_000), Verdict::Learning);
+        let mut at = 1_000;
+        for _ in 0..4 {
+            at = feed(&mut first, &with_keyframes(), at);
+        }
+        drop(first);
+        let again = Intake::new(channel.clone(), Arc::new(Pulse::new()));
+        assert_ne!(verdict(at + 60_000), Verdict::Learning, "it was known before this connection");
+        drop(again);
+    }
+
+    #[tokio::test]
     async fn what_the_configuration_says_about_decoding_is_kept_to() {
         let (mut intake, _) = self::intake(DecodeMode::Keyframes);
         feed(&mut intake, &refreshing(), 1_000);

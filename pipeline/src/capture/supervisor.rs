@@ -82,6 +82,7 @@ impl Capture {
     /// [`CaptureError`] when GStreamer does not come up.
     pub fn start(city: &City, parts: CaptureParts) -> Result<Self, CaptureError> {
         gst::init()?;
+        super::hardware::prefer();
         let mut capture = Self {
             parts,
             limits: Arc::new(Mutex::new(city.pipeline)),
