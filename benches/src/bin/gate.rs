@@ -31,7 +31,7 @@ use citybrain_simulator::access_unit::AccessUnit;
 use citybrain_simulator::clip::Clip;
 use citybrain_simulator::encode::{EncoderSpec, Gop};
 use citybrain_simulator::painter::ScenePainter;
-use citybrain_simulator::scene::{self, Light, SceneSpec, ScriptedEvent, View};
+use citybrain_simulator::scene::{self, Light, Place, Point, SceneSpec, ScriptedEvent, View};
 use citybrain_types::{CameraId, EventKind, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -382,15 +382,22 @@ fn codec_of(codec: Codec) -> anyhow::Result<picture::Codec> {
 /// Some streets of each kind of event.
 fn streets() -> impl Iterator<Item = anyhow::Result<Footage>> {
     scene::EventKind::ALL.into_iter().flat_map(|event| {
-        let places = View::ALL.into_iter().enumerate().filter_map(move |(n, view)| {
-            let light = [Light::Day, Light::Night, Light::Dusk][n % 3];
+        let places = View::ALL.into_iter().rev().enumerate().filter_map(move |(n, view)| {
+            let light = [Light::Day, Light::Dusk, Light::Day, Light::Night][n % 4];
+            // On the pavement in front, where people put it.
+            let litter = event == scene::EventKind::Littering;
+            let place = litter.then_some(Place::At(Point { x: 0.75, y: 0.85 }));
             let spec = SceneSpec {
                 light,
                 seed: n as u64 + 40,
                 width: SIZE.0,
                 height: SIZE.1,
                 fps: FPS,
-                events: vec![ScriptedEvent { size: size_of(event), ..ScriptedEvent::new(event, QUIET) }],
+                events: vec![ScriptedEvent {
+                    size: size_of(event),
+                    place,
+                    ..ScriptedEvent::new(event, QUIET)
+                }],
                 ..SceneSpec::quiet(view)
             };
             // Not every view has a place for every kind.
@@ -407,7 +414,7 @@ fn streets() -> impl Iterator<Item = anyhow::Result<Footage>> {
 const fn size_of(event: scene::EventKind) -> f32 {
     match event {
         scene::EventKind::Smoke | scene::EventKind::Waterlogging => 2.0,
-        scene::EventKind::Littering => 2.5,
+        scene::EventKind::Littering => 1.5,
         _ => 1.3,
     }
 }
