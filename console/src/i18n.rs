@@ -163,8 +163,8 @@ mod tests {
         for text in &texts {
             // What a test module says is not shown to anyone.
             let code = text.split("mod tests {").next().unwrap().lines();
-            let code: Vec<&str> = code.filter(|line| !line.trim_start().starts_with("//")).collect();
-            let text = &code.join("\n");
+            let code: Vec<&str> = code.map(str::trim).filter(|line| !line.starts_with("//")).collect();
+            let text = &code.concat();
             for call in [".t(\"", ".with(\"", ".fill(\"", "key: \""] {
                 used.extend(quoted(text, call).into_iter().map(str::to_owned));
             }
