@@ -20,6 +20,7 @@ mod i18n;
 mod local_time;
 mod orders;
 mod pages;
+mod pictures;
 mod problem;
 mod rows;
 mod shell;
@@ -41,8 +42,10 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data: 
 /// The console's pages and assets. The API's event stream and snapshots must be served on the same address.
 pub fn router(services: Services) -> Router {
     Router::new()
+        .merge(pages::alarms::routes())
         .merge(pages::cases::routes())
         .merge(pages::case::routes())
+        .merge(pages::map::routes())
         .merge(pages::cameras::routes())
         .merge(pages::deliveries::routes())
         .route("/preferences", post(shell::prefer))

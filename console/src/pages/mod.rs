@@ -1,9 +1,11 @@
 //! One file a page: it asks the services and fills its template. Each has `routes()`, merged in `lib.rs`.
 
+pub mod alarms;
 pub mod cameras;
 pub mod case;
 pub mod cases;
 pub mod deliveries;
+pub mod map;
 
 use askama::Template;
 use axum::http::{StatusCode, header};
