@@ -38,13 +38,14 @@ pub mod store;
 mod testing;
 
 pub use case::OrderError;
+pub use citybrain_ingest_config::City;
 pub use services::{CameraView, CaseView, Change, Readiness, Services};
 pub use store::{
     CaseFilter, CasePage, Cursor, DeliveryFilter, DeliveryPage, PageRequest, Replay, StoreError,
 };
 
 use case::{CaseStage, Desk, Glance, Recheck};
-use citybrain_ingest_config::City;
+
 use citybrain_types::{CameraDirectory, Clock, DetectionBatch, EventKind, FocusRequest, IncidentId};
 use delivery::Deliveries;
 use evidence::{Evidence, EvidenceStage};
