@@ -20,7 +20,7 @@ macro_rules! section {
 
 /// Sections: name, English, Chinese. A page that needs words of its own adds a line here.
 const SECTIONS: &[(&str, &str, &str)] =
-    &[section!("shell"), section!("case"), section!("camera"), section!("delivery")];
+    &[section!("shell"), section!("case"), section!("camera"), section!("delivery"), section!("people")];
 
 type Words = BTreeMap<String, String>;
 

@@ -11,7 +11,7 @@ use crate::store::{
     Answer, CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
 };
 use citybrain_ingest_config::City;
-use citybrain_ingest_config::resolved::{Kind, Site};
+use citybrain_ingest_config::resolved::{Kind, SignIn, Site};
 use citybrain_types::{
     CameraDirectory, CameraStatus, Case, CaseAction, CaseChange, CaseId, CaseState, Clock, Delivery,
     DeliveryState, DestinationId, EventKind, IncidentId, SnapshotRef, VoidReason,
@@ -162,6 +162,12 @@ impl Services {
     #[must_use]
     pub fn people(&self) -> &People {
         &self.0.people
+    }
+
+    /// Whether people have to sign in.
+    #[must_use]
+    pub fn has_people_sign_in(&self) -> bool {
+        self.city().people.sign_in == SignIn::Required
     }
 
     /// The configuration in force.

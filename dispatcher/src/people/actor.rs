@@ -1,6 +1,6 @@
 //! Who asks: known to everything that answers a request, and never taken from a form.
 
-use super::role::{Permission, Permissions};
+use super::role::{Permission, Permissions, Role};
 use crate::api::Problem;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
@@ -37,6 +37,8 @@ pub struct Actor {
     pub user: String,
     /// The user's name.
     pub name: String,
+    /// The user's role; `None` for nobody and where nobody signs in.
+    pub role: Option<Role>,
     /// What he may do, by role and by the token's scopes.
     pub permissions: Permissions,
     /// How he came in.
@@ -52,6 +54,7 @@ impl Actor {
         Self {
             user: String::new(),
             name: String::new(),
+            role: None,
             permissions: Permissions::NONE,
             way: Way::Nobody,
             address,

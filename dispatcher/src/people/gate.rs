@@ -79,18 +79,28 @@ pub struct Gate {
     /// Who may ask what.
     pub table: &'static [Rule],
     /// How a refusal looks.
-    pub refuse: fn(&Services, Refusal) -> Response,
+    pub refuse: fn(&Services, &Parts, Refusal) -> Response,
 }
 
 /// Lets a request through, or not.
 pub async fn keep(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    match gate.admit(request).await {
-        Ok((request, actor)) => gate.answer(request, actor, next).await,
+    let (parts, body) = request.into_parts();
+    let admitted = match gate.admit(&parts).await {
+        Ok(actor) => gate.take_body(&parts, body, &actor).await.map(|body| (actor, body)),
+        Err(turned) => Err(turned),
+    };
+    match admitted {
+        Ok((actor, body)) => gate.answer(Request::from_parts(parts, body), actor, next).await,
         Err((turned, refusal)) => {
             gate.services.people().0.metrics.turned_away(turned);
-            (gate.refuse)(&gate.services, refusal)
+            (gate.refuse)(&gate.services, &parts, refusal)
         }
     }
+}
+
+/// Whether a request may change something.
+fn changes(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 type TurnedAway = (Turned, Refusal);
@@ -100,18 +110,17 @@ fn forbidden(turned: Turned, why: &str) -> TurnedAway {
 }
 
 impl Gate {
-    async fn admit(&self, request: Request) -> Result<(Request, Actor), TurnedAway> {
+    /// Who asks, when he may.
+    async fn admit(&self, parts: &Parts) -> Result<Actor, TurnedAway> {
         let city = self.services.city();
-        let (parts, body) = request.into_parts();
-        let who = self.who(&parts)?;
-        let changes = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        if changes && !is_of_this_site(&parts.headers, &city) {
+        let who = self.who(parts)?;
+        if changes(&parts.method) && !is_of_this_site(&parts.headers, &city) {
             return Err(forbidden(Turned::Foreign, "a page of another site may not change anything here"));
         }
-        let address = client_address(&parts, &city);
+        let address = client_address(parts, &city);
         let actor = match city.people.sign_in {
             SignIn::Open => Actor::open(address),
-            SignIn::Required => self.known(&parts, &city, address).await?,
+            SignIn::Required => self.known(parts, &city, address).await?,
         };
         let allowed = match who {
             Who::Anyone => true,
@@ -119,7 +128,7 @@ impl Gate {
             Who::May(permission) => actor.may(permission),
         };
         if !allowed && !actor.is_known() {
-            return Err((Turned::Unknown, Refusal::SignIn(comes_back(&parts))));
+            return Err((Turned::Unknown, Refusal::SignIn(comes_back(parts))));
         }
         if !allowed {
             let what = match who {
@@ -128,11 +137,15 @@ impl Gate {
             };
             return Err((Turned::Forbidden, Refusal::Forbidden(what)));
         }
-        let body = match &actor.way {
-            Way::Session { csrf, .. } if changes => carries(&parts, body, csrf).await?,
-            _ => body,
-        };
-        Ok((Request::from_parts(parts, body), actor))
+        Ok(actor)
+    }
+
+    /// The body, once it is known that a page of this session has sent it.
+    async fn take_body(&self, parts: &Parts, body: Body, actor: &Actor) -> Result<Body, TurnedAway> {
+        match &actor.way {
+            Way::Session { csrf, .. } if changes(&parts.method) => carries(parts, body, csrf).await,
+            _ => Ok(body),
+        }
     }
 
     /// What the table says of the route.
@@ -179,7 +192,7 @@ impl Gate {
 
     /// Has the request answered, and writes down what it did.
     async fn answer(&self, mut request: Request, actor: Actor, next: Next) -> Response {
-        let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        let changes = changes(request.method());
         let asked = format!("{} {}", request.method(), request.uri().path());
         request.extensions_mut().insert(actor.clone());
         let visit = Visit::of(actor.clone());
@@ -317,7 +330,7 @@ fn client_address(request: &Parts, city: &City) -> String {
 }
 
 /// How the API refuses.
-pub(crate) fn refuse_as_problem(_: &Services, refusal: Refusal) -> Response {
+pub(crate) fn refuse_as_problem(_: &Services, _: &Parts, refusal: Refusal) -> Response {
     let unknown = matches!(refusal, Refusal::SignIn(_));
     let mut response = Problem::from(refusal).into_response();
     if unknown {

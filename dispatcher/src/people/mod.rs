@@ -17,12 +17,14 @@ mod set_up;
 mod throttle;
 mod tokens;
 mod users;
+mod why;
 
 pub use actor::{Actor, Way, current, note};
 pub use role::{Permission, Permissions, Role};
 pub use secret::{NoRandom, one_time_password};
 pub use set_up::SET_UP_FILE;
 pub use tokens::NewToken;
+pub use why::Why;
 
 pub(crate) use metrics::PeopleMetrics;
 
@@ -106,7 +108,7 @@ pub struct Token {
 pub enum PeopleError {
     /// What was asked for is refused, and why.
     #[error("{0}")]
-    Refused(String),
+    Refused(Why),
     /// Name and password do not belong together, or the user may not come in: nobody is told which.
     #[error("name or password is wrong")]
     Wrong,

@@ -3,8 +3,8 @@
 //! Argon2id with 19 MiB, two passes and one lane, the first choice of the OWASP cheat sheet for password storage. Hashing
 //! takes tens of milliseconds of a core, so it is done beside the async threads, and only [`AT_ONCE`] at once.
 
-use super::PeopleError;
 use super::secret::random;
+use super::{PeopleError, Why};
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -54,28 +54,28 @@ const COMMON: [&str; 20] = [
 /// # Errors
 /// [`PeopleError::Refused`] with what is wrong with it.
 pub fn check(password: &str, name: &str) -> Result<(), PeopleError> {
-    let refused = |what: &str| Err(PeopleError::Refused(format!("the password {what}")));
+    let refused = |why: Why| Err(PeopleError::Refused(why));
     if password.chars().count() < MIN_CHARACTERS {
-        return refused(&format!("is shorter than {MIN_CHARACTERS} characters"));
+        return refused(Why::PasswordShort);
     }
     if password.len() > MAX_BYTES {
-        return refused(&format!("is longer than {MAX_BYTES} bytes"));
+        return refused(Why::PasswordLong);
     }
     let plain: String = password.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
     let different: std::collections::BTreeSet<char> = plain.chars().collect();
     if different.len() < 5 {
-        return refused("is made of too few different letters and digits");
+        return refused(Why::PasswordPlain);
     }
     let name: String = name.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
     if name.chars().count() >= 3 && plain.contains(&name) {
-        return refused("holds the name");
+        return refused(Why::PasswordHoldsName);
     }
     let word = plain.trim_end_matches(|c: char| c.is_ascii_digit());
     let half = &word[..word.char_indices().nth(word.chars().count() / 2).map_or(0, |(at, _)| at)];
     let doubled = !half.is_empty() && format!("{half}{half}") == word;
     let is_common = COMMON.contains(&word) || (doubled && COMMON.contains(&half)) || word.is_empty();
     if is_common || "0123456789012345678901234567890".contains(&plain) {
-        return refused("is one that everybody tries first");
+        return refused(Why::PasswordCommon);
     }
     Ok(())
 }
@@ -97,9 +97,8 @@ fn argon2() -> Result<Argon2<'static>, PeopleError> {
 /// The PHC string of a password; takes tens of milliseconds.
 pub(super) fn hash(password: &str) -> Result<String, PeopleError> {
     let salt = random::<16>()?;
-    let hash: PasswordHash = argon2()?
-        .hash_password_with_salt(password.as_bytes(), &salt)
-        .map_err(|error| PeopleError::Refused(format!("the password cannot be kept: {error}")))?;
+    let hash: PasswordHash =
+        argon2()?.hash_password_with_salt(password.as_bytes(), &salt).map_err(|_| PeopleError::Busy)?;
     Ok(hash.to_string())
 }
 

@@ -106,6 +106,7 @@ impl People {
         }
         Ok(Some(Actor {
             permissions: session.user.role.permissions(),
+            role: Some(session.user.role),
             user: session.user.id,
             name: session.user.name,
             way: Way::Session { id_hash, csrf: csrf_of(id) },

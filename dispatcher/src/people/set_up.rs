@@ -2,7 +2,7 @@
 
 use super::actor::note_by;
 use super::secret::{code, same, typed};
-use super::{People, PeopleError, Role, User};
+use super::{People, PeopleError, Role, User, Why};
 use std::path::{Path, PathBuf};
 
 /// Name of the file below the data folder that holds the code.
@@ -49,9 +49,8 @@ impl People {
         }
         let code = code()?;
         let written = write_private(&file, &format!("{code}\n")).await;
-        written.map_err(|error| {
-            PeopleError::Refused(format!("the set-up code cannot be written to {}: {error}", file.display()))
-        })?;
+        written
+            .map_err(|error| PeopleError::Refused(Why::CodeFile(format!("{}: {error}", file.display()))))?;
         tracing::warn!(
             %code,
             %page,
@@ -86,7 +85,7 @@ impl People {
         let right = waiting.as_ref().is_some_and(|set_up| same(&typed(given), &typed(&set_up.code)));
         if !right || self.0.store.has_users().await? {
             note_by("nobody", "set_up_failed", name, "the code is wrong or used up");
-            return Err(PeopleError::Refused("the code is wrong or used up".to_owned()));
+            return Err(PeopleError::Refused(Why::Code));
         }
         self.0.throttle.succeeded(THROTTLED_AS, address);
         let user = self.make_user(name, Role::Admin, password, true).await?;

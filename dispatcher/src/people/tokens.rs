@@ -1,17 +1,16 @@
 //! Tokens, by which programs come in.
 
 use super::secret::{hash, id, secret};
-use super::{Actor, People, PeopleError, Permission, Permissions, Token, Way, note};
+use super::users::MAX_NAME;
+use super::{Actor, People, PeopleError, Permission, Permissions, Token, Way, Why, note};
 use std::time::Duration;
 
 /// What every token begins with, so that one that was published by mistake is recognised.
 const PREFIX: &str = "cbt_";
-/// Longest name of a token, in characters.
-const MAX_NAME: usize = 40;
 /// Longest life of a token, in days.
 pub(super) const MAX_DAYS: u32 = 3_650;
 /// Tokens of one user.
-const MOST_TOKENS: usize = 50;
+pub(super) const MOST_TOKENS: usize = 50;
 /// A token's use is written down at most this often.
 const USED_EVERY: Duration = Duration::from_secs(60);
 
@@ -39,20 +38,17 @@ impl People {
     ) -> Result<NewToken, PeopleError> {
         let name = name.trim();
         if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
-            let what = format!("a token's name is 1 to {MAX_NAME} characters in one line");
-            return Err(PeopleError::Refused(what));
+            return Err(PeopleError::Refused(Why::TokenName));
         }
         if days == 0 || days > MAX_DAYS {
-            return Err(PeopleError::Refused(format!("a token is good for 1 to {MAX_DAYS} days")));
+            return Err(PeopleError::Refused(Why::TokenDays));
         }
         if scopes == Permissions::NONE || !scopes.are_within(actor.permissions) {
-            let what = "a token needs a scope, and may do no more than its owner".to_owned();
-            return Err(PeopleError::Refused(what));
+            return Err(PeopleError::Refused(Why::TokenScopes));
         }
         let user = self.user(&actor.user).await?;
         if self.0.store.tokens(Some(&user.id)).await?.len() >= MOST_TOKENS {
-            let what = format!("you have {MOST_TOKENS} tokens: end one that is not needed first");
-            return Err(PeopleError::Refused(what));
+            return Err(PeopleError::Refused(Why::TokenMany));
         }
         let text = format!("{PREFIX}{}", secret()?);
         let now = self.now();
@@ -85,6 +81,7 @@ impl People {
         }
         Ok(Some(Actor {
             permissions: token.scopes.and(token.user.role.permissions()),
+            role: Some(token.user.role),
             user: token.user.id,
             name: token.user.name,
             way: Way::Token { id: token.id, name: token.name },

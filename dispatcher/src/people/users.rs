@@ -2,7 +2,7 @@
 
 use super::password::check;
 use super::secret::id;
-use super::{People, PeopleError, Role, User, note};
+use super::{People, PeopleError, Role, User, Why, note};
 use crate::store::UserChange;
 
 /// Longest name, in characters.
@@ -13,12 +13,11 @@ fn check_name(name: &str) -> Result<(), PeopleError> {
     let length = name.chars().count();
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
     if length == 0 || length > MAX_NAME || !name.chars().all(plain) {
-        let what = format!("a name is 1 to {MAX_NAME} letters, digits, '.', '_' and '-'");
-        return Err(PeopleError::Refused(what));
+        return Err(PeopleError::Refused(Why::Name));
     }
     // Names that the house itself signs with.
     if ["system", "nobody", "open"].contains(&name.to_lowercase().as_str()) {
-        return Err(PeopleError::Refused(format!("'{name}' is what the program itself signs with")));
+        return Err(PeopleError::Refused(Why::NameReserved));
     }
     Ok(())
 }
@@ -99,8 +98,7 @@ impl People {
             let others = self.0.store.users().await?.into_iter();
             let mut others = others.filter(|other| other.id != user.id && !other.disabled);
             if !others.any(|other| other.role == Role::Admin) {
-                let what = "this is the last admin: make another one first".to_owned();
-                return Err(PeopleError::Refused(what));
+                return Err(PeopleError::Refused(Why::LastAdmin));
             }
         }
         let hash = match password {
@@ -140,7 +138,7 @@ impl People {
         let key = user.name.to_lowercase();
         self.0.throttle.begin(&key, address, self.now()).map_err(PeopleError::Wait)?;
         if !self.0.hasher.verify(old, Some(&kept)).await? {
-            return Err(PeopleError::Refused("the password you have is another".to_owned()));
+            return Err(PeopleError::Refused(Why::PasswordOther));
         }
         self.0.throttle.succeeded(&key, address);
         self.change_user(id, None, None, Some(new)).await.map(|_| ())
