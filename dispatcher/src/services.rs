@@ -6,11 +6,12 @@ use crate::case::report::{self, Report};
 use crate::case::{Desk, OrderError};
 use crate::envelope;
 use crate::incident::Incident;
+use crate::people::{People, note};
 use crate::store::{
     Answer, CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
 };
 use citybrain_ingest_config::City;
-use citybrain_ingest_config::resolved::{Kind, Site};
+use citybrain_ingest_config::resolved::{Kind, SignIn, Site};
 use citybrain_types::{
     CameraDirectory, CameraStatus, Case, CaseAction, CaseChange, CaseId, CaseState, Clock, Delivery,
     DeliveryState, DestinationId, EventKind, IncidentId, SnapshotRef, VoidReason,
@@ -26,6 +27,8 @@ use url::Url;
 
 /// Folder of the snapshots below the data folder; the pipeline writes them.
 pub const SNAPSHOT_FOLDER: &str = "snapshots";
+/// Folder of the originals of snapshots in which something was made unrecognisable.
+pub const ORIGINAL_FOLDER: &str = "originals";
 
 /// Open cases that are listed: a district opens some 550 a day, and has a few days' worth of them open.
 pub const MAX_OPEN: u32 = 10_000;
@@ -113,6 +116,7 @@ struct Inner {
     rule: mpsc::Sender<IncidentId>,
     desk: Desk,
     wake: Box<dyn Fn() + Send + Sync>,
+    people: People,
 }
 
 impl std::fmt::Debug for Services {
@@ -135,12 +139,38 @@ pub(crate) struct ServiceParts {
     pub(crate) desk: Desk,
     /// Wakes the workers that deliver.
     pub(crate) wake: Box<dyn Fn() + Send + Sync>,
+    /// Users, sessions, tokens and the audit log.
+    pub(crate) people: People,
 }
 
 impl Services {
     pub(crate) fn new(parts: ServiceParts) -> Self {
-        let ServiceParts { city, store, cameras, clock, listeners, bus_attached, rule, desk, wake } = parts;
-        Self(Arc::new(Inner { city, store, cameras, clock, listeners, bus_attached, rule, desk, wake }))
+        let ServiceParts { city, store, cameras, clock, listeners, bus_attached, rule, desk, wake, people } =
+            parts;
+        Self(Arc::new(Inner {
+            city,
+            store,
+            cameras,
+            clock,
+            listeners,
+            bus_attached,
+            rule,
+            desk,
+            wake,
+            people,
+        }))
+    }
+
+    /// Users, sessions, tokens and the audit log.
+    #[must_use]
+    pub fn people(&self) -> &People {
+        &self.0.people
+    }
+
+    /// Whether people have to sign in.
+    #[must_use]
+    pub fn has_people_sign_in(&self) -> bool {
+        self.city().people.sign_in == SignIn::Required
     }
 
     /// The configuration in force.
@@ -247,6 +277,7 @@ impl Services {
         answer: impl Fn(&Case) -> Option<Answer>,
     ) -> Result<Case, OrderError> {
         let case = self.0.desk.act(id, order, seen, answer).await?;
+        note(&format!("case.{}", order.action.name().name()), id.as_str(), order.reason.as_str());
         // What a person has called no case does not open one again at once.
         if matches!(order.action, Action::Void(VoidReason::FalseAlarm)) && !self.reject(case.incident.clone())
         {
@@ -268,7 +299,9 @@ impl Services {
     ) -> Result<(Case, bool), OrderError> {
         report::check(&self.city(), &report)?;
         let photos = crate::api::keep_photos(self, photos).await.map_err(OrderError::Photos)?;
-        self.0.desk.report(&Report { photos, ..report }, answer).await
+        let (case, joined) = self.0.desk.report(&Report { photos, ..report }, answer).await?;
+        note("report", case.id.as_str(), if joined { "joined an open case" } else { "opened a case" });
+        Ok((case, joined))
     }
 
     /// The page of a case, as others reach it.
@@ -336,6 +369,7 @@ impl Services {
     pub async fn replay(&self, key: &str) -> Result<Replay, StoreError> {
         let replay = self.0.store.replay(key, self.now()).await?;
         if let Replay::Queued(delivery) = &replay {
+            note("delivery.replay", key, delivery.destination.as_str());
             tracing::info!(key, destination = %delivery.destination, "an operator has a dead delivery sent again");
             (self.0.wake)();
         }
@@ -348,6 +382,7 @@ impl Services {
     /// [`StoreError`] when the store does not answer.
     pub async fn replay_all(&self, destination: &DestinationId) -> Result<u64, StoreError> {
         let queued = self.0.store.replay_all(destination, self.now()).await?;
+        note("destination.replay", destination.as_str(), format!("{queued} deliveries"));
         tracing::info!(%destination, queued, "an operator has dead deliveries sent again");
         (self.0.wake)();
         Ok(queued)
@@ -363,6 +398,12 @@ impl Services {
     #[must_use]
     pub fn snapshot_root(&self) -> PathBuf {
         self.city().site.data_dir.join(SNAPSHOT_FOLDER)
+    }
+
+    /// The folder that holds the originals of blurred snapshots, under the same names.
+    #[must_use]
+    pub fn original_root(&self) -> PathBuf {
+        self.city().site.data_dir.join(ORIGINAL_FOLDER)
     }
 
     /// Whether the dispatcher does its work.

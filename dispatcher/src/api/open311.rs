@@ -5,6 +5,7 @@
 
 use super::Problem;
 use crate::case::report::Report;
+use crate::people::{Actor, Way};
 use crate::services::Services;
 use crate::store::{CaseFilter, PageRequest};
 use axum::Json;
@@ -226,6 +227,7 @@ pub(super) struct Posted {
 
 pub(super) async fn post_request(
     State(services): State<Services>,
+    actor: Actor,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, Json<[Posted; 1]>), GeoError> {
@@ -263,6 +265,12 @@ pub(super) async fn post_request(
         kind: EventKind::new(&post.service_code),
         source: Source::System,
         by: if by.is_empty() { "Open311".to_owned() } else { by },
+        // Anybody may tell of something here, and none of them signs a trail with the name he gives.
+        sent_by: match actor.way {
+            Way::Open => None,
+            Way::Nobody => Some("Open311".to_owned()),
+            Way::Session { .. } | Way::Token { .. } => Some(actor.signature()),
+        },
         description: post.description,
         position,
         area: Some(post.address_string).filter(|address| !address.is_empty()),
