@@ -12,6 +12,7 @@ mod openapi;
 mod precondition;
 mod problem;
 mod reports;
+mod silences;
 mod snapshots;
 
 pub use actions::ActionBody;
@@ -67,6 +68,9 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .route("/deliveries/{key}/replay", post(cases::replay))
         .route("/destinations/{id}/replay", post(cases::replay_all))
         .route("/kinds", get(cases::kinds))
+        .route("/silences", get(silences::list).post(silences::make))
+        .route("/silences/{id}", get(silences::read))
+        .route("/silences/{id}/end", post(silences::end))
         .route("/openapi.json", get(openapi::document))
         .route("/events", get(events::events))
         .fallback(problem::no_such_route)

@@ -2,6 +2,7 @@
 
 use super::{Evidence, Judged, Look};
 use crate::metrics::{Metrics, Stage};
+use crate::ruling::Input;
 use citybrain_ingest_config::City;
 use citybrain_types::{CameraId, Clock, EventKind, FocusRequest, FrameDetections, Timestamp};
 use std::collections::HashMap;
@@ -24,14 +25,23 @@ pub(crate) struct EvidenceStage {
     pub(crate) evidence: Evidence,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) focus: mpsc::Sender<FocusRequest>,
-    pub(crate) next: mpsc::Sender<Vec<Look>>,
+    pub(crate) next: mpsc::Sender<Input<Look>>,
     pub(crate) metrics: Metrics,
 }
 
 /// Judges frames until intake is gone, then lets go of the next stage.
-pub(crate) async fn run(mut stage: EvidenceStage, mut frames: mpsc::Receiver<Vec<FrameDetections>>) {
+pub(crate) async fn run(mut stage: EvidenceStage, mut frames: mpsc::Receiver<Input<FrameDetections>>) {
     let mut focus = Focus::default();
-    while let Some(batch) = frames.recv().await {
+    while let Some(taken) = frames.recv().await {
+        let batch = match taken {
+            Input::Seen(batch) => batch,
+            Input::Said(ruling) => {
+                if stage.next.send(Input::Said(ruling)).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+        };
         let started = stage.clock.now();
         if stage.city.has_changed().unwrap_or(false) {
             let city = Arc::clone(&stage.city.borrow_and_update());
@@ -52,7 +62,7 @@ pub(crate) async fn run(mut stage: EvidenceStage, mut frames: mpsc::Receiver<Vec
             looks.push(look);
         }
         stage.metrics.stage(Stage::Evidence, stage.clock.now().since(started));
-        if stage.next.send(looks).await.is_err() {
+        if stage.next.send(Input::Seen(looks)).await.is_err() {
             return;
         }
     }

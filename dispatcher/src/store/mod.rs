@@ -11,6 +11,7 @@ mod commit;
 mod deliveries;
 mod filter;
 mod migrations;
+mod silences;
 
 pub use answers::Answer;
 pub use cases::MAX_APPRAISED;
