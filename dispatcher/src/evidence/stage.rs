@@ -16,6 +16,8 @@ const FOCUS_FOR: Duration = Duration::from_secs(30);
 const FOCUS_FACTOR: u32 = 4;
 /// No request asks for looks closer together than this.
 const FOCUS_MIN_INTERVAL: Duration = Duration::from_millis(500);
+/// What something makes likelier, as rain does with water on the road, is looked for at least this often.
+const LIKELIER_INTERVAL: Duration = Duration::from_secs(2);
 /// A request is repeated at most this often, by the frames' time.
 const FOCUS_REPEAT: Duration = Duration::from_secs(10);
 
@@ -49,7 +51,7 @@ pub(crate) async fn run(mut stage: EvidenceStage, mut frames: mpsc::Receiver<Inp
         }
         let mut looks = Vec::with_capacity(batch.len());
         for frame in &batch {
-            let Judged { look, suspects, alarms, ignored } = stage.evidence.judge(frame);
+            let Judged { look, suspects, alarms, likelier, ignored } = stage.evidence.judge(frame);
             for reason in ignored {
                 stage.metrics.ignored(reason);
             }
@@ -58,6 +60,9 @@ pub(crate) async fn run(mut stage: EvidenceStage, mut frames: mpsc::Receiver<Inp
                 let request = focus.request(&stage.city.borrow(), &look, kind, verify);
                 // Never waits: a request against the stream must not hold the stream up. The next look asks again.
                 request.into_iter().for_each(|r| stage.metrics.focus_asked(stage.focus.try_send(r).is_ok()));
+            }
+            for request in focus.likelier(&stage.city.borrow(), &look, likelier) {
+                stage.metrics.focus_asked(stage.focus.try_send(request).is_ok());
             }
             looks.push(look);
         }
@@ -72,6 +77,7 @@ pub(crate) async fn run(mut stage: EvidenceStage, mut frames: mpsc::Receiver<Inp
 #[derive(Debug, Default)]
 pub struct Focus {
     asked_at: HashMap<CameraId, (Timestamp, bool)>,
+    likelier_at: HashMap<CameraId, Timestamp>,
 }
 
 impl Focus {
@@ -99,5 +105,25 @@ impl Focus {
             until: look.decided_at.plus(FOCUS_FOR),
             verify,
         })
+    }
+
+    /// Asks for more looks for kinds that something makes likelier; none when that was done lately.
+    pub fn likelier(&mut self, city: &City, look: &Look, kinds: Vec<EventKind>) -> Vec<FocusRequest> {
+        let lately = |at: &Timestamp| *at <= look.captured_at && look.captured_at.since(*at) < FOCUS_REPEAT;
+        if kinds.is_empty() || self.likelier_at.get(&look.camera).is_some_and(lately) {
+            return Vec::new();
+        }
+        self.likelier_at.insert(look.camera.clone(), look.captured_at);
+        let request = |kind: EventKind| {
+            let interval = city.kinds.get(&kind)?.look_interval;
+            Some(FocusRequest {
+                camera: look.camera.clone(),
+                kind,
+                look_interval: (interval / FOCUS_FACTOR).min(LIKELIER_INTERVAL).max(FOCUS_MIN_INTERVAL),
+                until: look.decided_at.plus(FOCUS_FOR),
+                verify: false,
+            })
+        };
+        kinds.into_iter().filter_map(request).collect()
     }
 }
