@@ -1,7 +1,7 @@
 //! One file a page: it asks the services and fills its template. Each has `routes()`, merged in `lib.rs`.
 
-pub mod alarms;
 pub mod account;
+pub mod alarms;
 pub mod audit;
 pub mod cameras;
 pub mod case;
