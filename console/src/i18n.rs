@@ -27,8 +27,6 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     section!("map"),
     section!("camera"),
     section!("delivery"),
-    section!("report"),
-    section!("system"),
     section!("people"),
 ];
 

@@ -49,7 +49,6 @@ pub use store::{
 };
 
 use case::Recheck;
-use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::SignIn;
 use citybrain_types::{CameraDirectory, Clock, DetectionBatch, FocusRequest};
 use delivery::Deliveries;
