@@ -604,11 +604,11 @@ impl Book {
         let (services, requests, posted) =
             (self.out::<Vec<GeoService>>(), self.out::<Vec<GeoRequest>>(), self.out::<Vec<Posted>>());
         let text = json!({ "type": "string" });
+        let json = "application/json";
         self.add(
             Operation::new("get", "/open311/v2/services.json", "listServices", "Open311: kinds as services")
-                .answers(200, "Every service.", "application/json", &services),
+                .answers(200, "Every service.", json, &services),
         );
-        let json = "application/json";
         self.add(
             Operation::new(
                 "get",
@@ -632,7 +632,7 @@ impl Book {
                 "readRequest",
                 "Open311: one case as a request",
             )
-            .with(path("id", "The case, with or without `.json`.", &id))
+            .with(path("id", "The case, with or without `.json`; `.xml` answers in XML.", &id))
             .answers(200, "A list of one.", json, &requests)
             .refuses(&problems, json, &[BAD, NO_CASE, STORE]),
         );
@@ -665,6 +665,23 @@ impl Book {
                     ],
                 ),
         );
+        self.in_xml_too();
+    }
+
+    /// What is answered in JSON at an address of Open311 that ends so is answered in XML at one that ends in `.xml`.
+    fn in_xml_too(&mut self) {
+        for name in ["services", "requests"] {
+            let Some(mut item) = self.paths.get(&format!("/open311/v2/{name}.json")).cloned() else { continue };
+            let operations = item.as_object_mut().into_iter().flatten();
+            for (_, operation) in operations {
+                let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+                operation["operationId"] = json!(format!("{id}Xml"));
+                for (_, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+                    response["content"] = json!({ "text/xml": { "schema": { "type": "string" } } });
+                }
+            }
+            self.paths.insert(format!("/open311/v2/{name}.xml"), item);
+        }
     }
 }
 
