@@ -19,6 +19,7 @@ mod loaded_models;
 pub mod look_stages;
 pub mod metrics;
 pub mod open_files;
+pub mod past;
 pub mod picture;
 pub mod pipeline;
 pub mod publish;

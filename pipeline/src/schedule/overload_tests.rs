@@ -74,6 +74,7 @@ fn plan(camera: &CameraId, kind: &str, interval: f64) -> Arc<CameraPlan> {
         hit_score: 0.5,
         urgent,
         interval: Duration::from_secs_f64(interval),
+        compares: false,
     };
     let look = ModelLook {
         model: 0,
@@ -88,6 +89,7 @@ fn plan(camera: &CameraId, kind: &str, interval: f64) -> Arc<CameraPlan> {
         looks: vec![look],
         cascades: vec![],
         ignore: vec![],
+        zones: vec![],
     })
 }
 
