@@ -10,7 +10,7 @@ use crate::intake::{self, Intake, IntakeStage};
 use crate::log::{self, LOG_FOLDER, LogWriter};
 use crate::metrics::Metrics;
 use crate::permit::{self, Register, RegisterKeeper};
-use crate::ruling::{Decided, Ruling, Input};
+use crate::ruling::{Decided, Input, Ruling};
 use crate::sensor;
 use crate::services::{Change, ServiceParts, Services};
 use crate::silence::SilenceKeeper;

@@ -5,8 +5,8 @@ use crate::case::action::{self, Order};
 use crate::case::report::{self, Report};
 use crate::case::{Desk, OrderError};
 use crate::envelope;
-use crate::silence::{Draft, Silence, SilenceError, SilenceKeeper};
 use crate::incident::Incident;
+use crate::silence::{Draft, Silence, SilenceError, SilenceKeeper};
 use crate::store::{
     Answer, CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
 };
@@ -137,18 +137,9 @@ pub(crate) struct ServiceParts {
 
 impl Services {
     pub(crate) fn new(parts: ServiceParts) -> Self {
-        let ServiceParts { city, store, cameras, clock, listeners, bus_attached, silences, desk, wake } = parts;
-        Self(Arc::new(Inner {
-            city,
-            store,
-            cameras,
-            clock,
-            listeners,
-            bus_attached,
-            silences,
-            desk,
-            wake,
-        }))
+        let ServiceParts { city, store, cameras, clock, listeners, bus_attached, silences, desk, wake } =
+            parts;
+        Self(Arc::new(Inner { city, store, cameras, clock, listeners, bus_attached, silences, desk, wake }))
     }
 
     /// The configuration in force.

@@ -308,7 +308,8 @@ impl Book {
         let (all, one) = (self.out::<Silences>(), self.out::<SilenceView>());
         let (asked, ended, state) =
             (self.taken::<SilenceBody>(), self.taken::<EndBody>(), self.taken::<SilenceState>());
-        let id = || path("id", "The silence.", &json!({ "type": "string", "pattern": "^[A-Za-z0-9-]{1,64}$" }));
+        let id =
+            || path("id", "The silence.", &json!({ "type": "string", "pattern": "^[A-Za-z0-9-]{1,64}$" }));
         let none = (404, "There is no such silence.");
         let strangers = (403, "A page of another site may not change anything.");
         let json = "application/json";
@@ -319,23 +320,28 @@ impl Book {
                 .refuses(&problem, PROBLEM, &[BAD, STORE]),
         );
         self.add(
-            Operation::new("post", "/api/v1/silences", "makeSilence", "Let some sightings open no case for a while")
-                .with(idempotency())
-                .takes(json, &asked)
-                .answers(201, "It holds from the next look on.", json, &one)
-                .refuses(
-                    &problem,
-                    PROBLEM,
-                    &[
-                        BAD,
-                        strangers,
-                        (409, "So many are in force that no further one is taken."),
-                        (413, "The body is too large."),
-                        (415, "The body is no JSON."),
-                        (422, "It names nothing, or what is not there, or its key was used for another."),
-                        STORE,
-                    ],
-                ),
+            Operation::new(
+                "post",
+                "/api/v1/silences",
+                "makeSilence",
+                "Let some sightings open no case for a while",
+            )
+            .with(idempotency())
+            .takes(json, &asked)
+            .answers(201, "It holds from the next look on.", json, &one)
+            .refuses(
+                &problem,
+                PROBLEM,
+                &[
+                    BAD,
+                    strangers,
+                    (409, "So many are in force that no further one is taken."),
+                    (413, "The body is too large."),
+                    (415, "The body is no JSON."),
+                    (422, "It names nothing, or what is not there, or its key was used for another."),
+                    STORE,
+                ],
+            ),
         );
         self.add(
             Operation::new("get", "/api/v1/silences/{id}", "readSilence", "One silence")
@@ -344,24 +350,29 @@ impl Book {
                 .refuses(&problem, PROBLEM, &[none, STORE]),
         );
         self.add(
-            Operation::new("post", "/api/v1/silences/{id}/end", "endSilence", "End a silence before its time")
-                .with(id())
-                .takes(json, &ended)
-                .answers(200, "It holds no more.", json, &one)
-                .refuses(
-                    &problem,
-                    PROBLEM,
-                    &[
-                        BAD,
-                        strangers,
-                        none,
-                        (409, "It is over already."),
-                        (413, "The body is too large."),
-                        (415, "The body is no JSON."),
-                        (422, "It is not said who ends it."),
-                        STORE,
-                    ],
-                ),
+            Operation::new(
+                "post",
+                "/api/v1/silences/{id}/end",
+                "endSilence",
+                "End a silence before its time",
+            )
+            .with(id())
+            .takes(json, &ended)
+            .answers(200, "It holds no more.", json, &one)
+            .refuses(
+                &problem,
+                PROBLEM,
+                &[
+                    BAD,
+                    strangers,
+                    none,
+                    (409, "It is over already."),
+                    (413, "The body is too large."),
+                    (415, "The body is no JSON."),
+                    (422, "It is not said who ends it."),
+                    STORE,
+                ],
+            ),
         );
     }
 
@@ -525,7 +536,9 @@ impl Book {
     /// What is answered in JSON at an address of Open311 that ends so is answered in XML at one that ends in `.xml`.
     fn in_xml_too(&mut self) {
         for name in ["services", "requests"] {
-            let Some(mut item) = self.paths.get(&format!("/open311/v2/{name}.json")).cloned() else { continue };
+            let Some(mut item) = self.paths.get(&format!("/open311/v2/{name}.json")).cloned() else {
+                continue;
+            };
             let operations = item.as_object_mut().into_iter().flatten();
             for (_, operation) in operations {
                 let id = operation["operationId"].as_str().unwrap_or_default().to_owned();

@@ -164,7 +164,9 @@ impl From<SilenceError> for Problem {
     fn from(error: SilenceError) -> Self {
         match error {
             SilenceError::Unknown(_) => Self::not_found(error.to_string()),
-            SilenceError::Over(_) | SilenceError::TooMany => Self::new(StatusCode::CONFLICT, error.to_string()),
+            SilenceError::Over(_) | SilenceError::TooMany => {
+                Self::new(StatusCode::CONFLICT, error.to_string())
+            }
             SilenceError::Invalid(invalid) => Self::invalid(invalid.0),
             SilenceError::Store(error) => error.into(),
             SilenceError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),

@@ -2,7 +2,7 @@
 
 use super::{EXTENSION, RULING_EXTENSION};
 use crate::metrics::Metrics;
-use crate::ruling::{Ruling, Input};
+use crate::ruling::{Input, Ruling};
 use arrow_ipc::writer::StreamWriter;
 use citybrain_types::{DetectionBatch, FrameDetections, Timestamp};
 use std::fs::{self, File};

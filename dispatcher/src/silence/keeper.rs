@@ -99,8 +99,11 @@ impl SilenceKeeper {
         check_by(by)?;
         let _turn = self.turn.lock().await;
         let now = self.clock.now();
-        let silence =
-            self.store.silence(id).await?.ok_or_else(|| SilenceError::Unknown(id.chars().take(60).collect()))?;
+        let silence = self
+            .store
+            .silence(id)
+            .await?
+            .ok_or_else(|| SilenceError::Unknown(id.chars().take(60).collect()))?;
         if silence.state(now) == SilenceState::Expired {
             return Err(SilenceError::Over(silence.ends_at));
         }

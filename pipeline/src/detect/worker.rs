@@ -184,7 +184,9 @@ impl Worker {
         let past = self.past.look(&ticket.plan.camera, glimpse, at);
         for answer in answers {
             let Findings { detections, hits, .. } = &mut answer.findings;
-            for found in detections.iter_mut().chain(hits.iter_mut()).filter(|found| ticket.plan.compares(&found.kind)) {
+            for found in
+                detections.iter_mut().chain(hits.iter_mut()).filter(|found| ticket.plan.compares(&found.kind))
+            {
                 found.change = past.change(glimpse, &found.bbox, at);
             }
         }

@@ -43,7 +43,14 @@ fn look(model: usize, kind: &str, interval_secs: f64) -> ModelLook {
 }
 
 fn plan(camera: &str, looks: Vec<ModelLook>) -> Arc<CameraPlan> {
-    Arc::new(CameraPlan { camera: id(camera), generation: 0, looks, cascades: vec![], ignore: vec![], zones: vec![] })
+    Arc::new(CameraPlan {
+        camera: id(camera),
+        generation: 0,
+        looks,
+        cascades: vec![],
+        ignore: vec![],
+        zones: vec![],
+    })
 }
 
 fn agenda(plans: Vec<Arc<CameraPlan>>) -> Agenda {

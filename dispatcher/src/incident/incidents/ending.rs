@@ -74,7 +74,12 @@ impl Incidents {
     }
 
     /// Forgets the oldest of what is remembered where that is too much.
-    pub(super) fn bound_memory(&mut self, camera: &CameraId, kind: &EventKind, changes: &mut Vec<IncidentChange>) {
+    pub(super) fn bound_memory(
+        &mut self,
+        camera: &CameraId,
+        kind: &EventKind,
+        changes: &mut Vec<IncidentChange>,
+    ) {
         let ids = self.book.of_camera(camera, kind).iter();
         let remembered = ids.filter_map(|id| self.book.get(id)).map(|entry| &entry.incident);
         let mut remembered: Vec<_> = remembered

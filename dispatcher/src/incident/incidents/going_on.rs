@@ -72,7 +72,13 @@ impl Incidents {
         self.opened(look, &Sight { first: here, ..sight.clone() }, here, false, changes);
     }
 
-    pub(super) fn touch(&mut self, id: &IncidentId, look: &Look, sight: &Sight, changes: &mut Vec<IncidentChange>) {
+    pub(super) fn touch(
+        &mut self,
+        id: &IncidentId,
+        look: &Look,
+        sight: &Sight,
+        changes: &mut Vec<IncidentChange>,
+    ) {
         let Some(entry) = self.book.get_mut(id) else { return };
         entry.tracks.insert((look.camera.clone(), sight.track));
         entry.incident.seen(look, sight);

@@ -11,7 +11,12 @@ impl Incidents {
     /// The open incident of this camera a place belongs to; the nearest of all when no further one may be opened. Where
     /// the ground in its picture was surveyed the map says how far apart two places are: far away, what is a street
     /// apart lies close together in the picture.
-    pub(super) fn in_same_picture(&self, look: &Look, sight: &Sight, at: Option<Located>) -> Option<IncidentId> {
+    pub(super) fn in_same_picture(
+        &self,
+        look: &Look,
+        sight: &Sight,
+        at: Option<Located>,
+    ) -> Option<IncidentId> {
         let reach = self.reach_mm(&sight.kind);
         let surveyed = self.city.cameras.get(&look.camera).is_some_and(|camera| camera.view.ground.is_some());
         let at = at.filter(|_| surveyed && reach > 0);
@@ -36,7 +41,12 @@ impl Incidents {
 
     /// The open incident of other cameras that lies here on the map. One that this camera sees at another place of its
     /// picture is another happening: it sees the two apart.
-    pub(super) fn beside_on_map(&self, look: &Look, sight: &Sight, at: Option<Located>) -> Option<IncidentId> {
+    pub(super) fn beside_on_map(
+        &self,
+        look: &Look,
+        sight: &Sight,
+        at: Option<Located>,
+    ) -> Option<IncidentId> {
         let (at, reach) = (at?, self.reach_mm(&sight.kind));
         if reach <= 0 {
             return None;

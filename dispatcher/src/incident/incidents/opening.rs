@@ -59,7 +59,14 @@ impl Incidents {
         changes.push(IncidentChange::Opened { incident, cause, captured_at: look.captured_at });
     }
 
-    pub(super) fn held(&self, look: &Look, sight: &Sight, reason: Held, new: bool, changes: &mut Vec<IncidentChange>) {
+    pub(super) fn held(
+        &self,
+        look: &Look,
+        sight: &Sight,
+        reason: Held,
+        new: bool,
+        changes: &mut Vec<IncidentChange>,
+    ) {
         if new {
             let (camera, kind) = (look.camera.clone(), sight.kind.clone());
             changes.push(IncidentChange::Held { camera, kind, reason });
@@ -88,15 +95,7 @@ impl Incidents {
         let holds = |silence: &citybrain_ingest_config::resolved::Silence| {
             silence.holds(&sight.kind, &look.camera, area, look.captured_at)
         };
-        let lies_in = routing::area_of(&self.city, &look.camera);
-        let scene = Scene {
-            kind: &sight.kind,
-            camera: Some(&look.camera),
-            area: lies_in.as_deref(),
-            position: at.zip(self.plane).map(|(at, plane)| plane.position(at)),
-        };
-        let said = || self.silences.values().any(|s| s.holds(&self.city, &scene, look.captured_at));
-        if self.city.silences.iter().any(holds) || said() {
+        if self.city.silences.iter().any(holds) || self.is_silenced(look, sight, at) {
             return Some(Held::Silenced);
         }
         if matches!(permit, Some(PermitFinding::Covered { .. })) {
@@ -106,6 +105,21 @@ impl Incidents {
         let over = !self.is_urgent(&sight.kind)
             && !self.budgets.camera_has_left(&look.camera, look.captured_at, budget);
         over.then_some(Held::OverBudget)
+    }
+
+    /// Whether somebody has silenced it while the program runs.
+    fn is_silenced(&self, look: &Look, sight: &Sight, at: Option<Located>) -> bool {
+        if self.silences.is_empty() {
+            return false;
+        }
+        let area = routing::area_of(&self.city, &look.camera);
+        let scene = Scene {
+            kind: &sight.kind,
+            camera: Some(&look.camera),
+            area: area.as_deref(),
+            position: at.zip(self.plane).map(|(at, plane)| plane.position(at)),
+        };
+        self.silences.values().any(|silence| silence.holds(&self.city, &scene, look.captured_at))
     }
 
     /// A kind with a pre-alarm has a lane of its own: no budget holds it, and nothing else can use it up.
@@ -128,7 +142,13 @@ impl Incidents {
     }
 
     /// A sighting becomes a part of its area's case.
-    pub(super) fn join_storm(&mut self, id: &IncidentId, look: &Look, sight: &Sight, changes: &mut Vec<IncidentChange>) {
+    pub(super) fn join_storm(
+        &mut self,
+        id: &IncidentId,
+        look: &Look,
+        sight: &Sight,
+        changes: &mut Vec<IncidentChange>,
+    ) {
         let Some(entry) = self.book.get_mut(id) else { return };
         entry.tracks.insert((look.camera.clone(), sight.track));
         entry.incident.seen(look, sight);

@@ -66,7 +66,13 @@ impl Incidents {
         }
     }
 
-    pub(super) fn decide(&mut self, id: &IncidentId, look: &Look, own: bool, changes: &mut Vec<IncidentChange>) {
+    pub(super) fn decide(
+        &mut self,
+        id: &IncidentId,
+        look: &Look,
+        own: bool,
+        changes: &mut Vec<IncidentChange>,
+    ) {
         let Some(entry) = self.book.get(id) else { return };
         let Standing::Alarm(hearing) = &entry.incident.standing else { return };
         let Some(verdict) = hearing.verdict(look.captured_at, own) else { return };
