@@ -9,6 +9,7 @@ use crate::incident::{self, Incident, IncidentStage, Incidents, Step};
 use crate::intake::{self, Intake, IntakeStage};
 use crate::log::{self, LOG_FOLDER, LogWriter};
 use crate::metrics::Metrics;
+use crate::people::People;
 use crate::permit::{self, Register, RegisterKeeper};
 use crate::ruling::{Decided, Input, Ruling};
 use crate::sensor;
@@ -69,6 +70,7 @@ impl Shared {
         &self,
         desk: &Desk,
         silences: SilenceKeeper,
+        people: People,
         cameras: Arc<dyn CameraDirectory>,
         bus_attached: Arc<AtomicBool>,
     ) -> Services {
@@ -82,6 +84,7 @@ impl Shared {
             listeners: self.listeners.clone(),
             bus_attached,
             silences,
+            people,
             wake: Box::new(move || mailroom.wake()),
         })
     }

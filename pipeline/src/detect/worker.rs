@@ -161,11 +161,11 @@ impl Worker {
         silences.into_iter().for_each(|silence| self.report_silence(&silence, Some(moments)));
     }
 
-    /// What is seen through a camera that is covered, frozen or turned speaks for nothing: not for a fire, and not for
-    /// there being none.
+    /// What is seen through a camera that is covered, frozen or turned, or whose stream is torn, speaks for nothing: not
+    /// for a fire, and not for there being none.
     fn distrust(&self, camera: &CameraId, sample: Option<&Sample>, at: Timestamp, answers: &mut [Answer]) {
         let fault = sample.and_then(|sample| self.board.examine(camera, sample, at));
-        let Some(reason) = fault.and_then(FaultKind::blinds) else { return };
+        let Some(reason) = fault.map(FaultKind::blinds) else { return };
         for answer in answers.iter_mut().filter(|answer| answer.outcome == FrameOutcome::Analysed) {
             answer.outcome = FrameOutcome::NotSeen(reason);
             answer.findings = Findings::default();

@@ -73,6 +73,7 @@ fn plan(camera: &CameraId, kind: &str, interval: f64) -> Arc<CameraPlan> {
         log_floor: 0.1,
         hit_score: 0.5,
         urgent,
+        interval: Duration::from_secs_f64(interval),
         compares: false,
     };
     let look = ModelLook {
