@@ -35,7 +35,7 @@ impl City {
         let (log, announce) = (work.join("city.log"), work.join("city.json"));
         let file = std::fs::File::create(&log).expect("the log can be written");
         let child = citybrain()
-            .args(["run", "--listen", "127.0.0.1:0", "--announce"])
+            .args(["run", "--open", "--listen", "127.0.0.1:0", "--announce"])
             .arg(&announce)
             .args(arguments)
             .stdout(Stdio::null())
