@@ -30,6 +30,9 @@ pub const TABLE: &[Rule] = &[
     ("POST", "/users/{id}", May(Users)),
     ("GET", "/audit", May(Audit)),
     ("GET", "/", May(View)),
+    ("POST", "/alarms/{id}", May(Act)),
+    ("GET", "/map", May(View)),
+    ("GET", "/map/features", May(View)),
     ("GET", "/cases", May(View)),
     ("GET", "/cases/{id}", May(View)),
     ("POST", "/cases/{id}/actions", May(Act)),
@@ -85,7 +88,8 @@ mod tests {
                     depth == 0
                 });
                 let handlers = &rest[..end.unwrap_or(rest.len())];
-                for (word, method) in [("get(", "GET"), ("post(", "POST"), ("put(", "PUT"), ("delete(", "DELETE")]
+                for (word, method) in
+                    [("get(", "GET"), ("post(", "POST"), ("put(", "PUT"), ("delete(", "DELETE")]
                 {
                     if handlers.contains(&format!(",{word}")) || handlers.contains(&format!(".{word}")) {
                         routed.insert((method.to_owned(), path.to_owned()));
@@ -93,7 +97,8 @@ mod tests {
                 }
             }
         }
-        let table: BTreeSet<_> = TABLE.iter().map(|(m, path, _)| ((*m).to_owned(), (*path).to_owned())).collect();
+        let table: BTreeSet<_> =
+            TABLE.iter().map(|(m, path, _)| ((*m).to_owned(), (*path).to_owned())).collect();
         assert_eq!(routed, table);
         assert_eq!(table.len(), TABLE.len(), "a route stands twice in the table");
     }
@@ -106,7 +111,10 @@ mod tests {
         for (name, text) in &templates {
             for form in text.split("<form").skip(1).map(|form| form.split("</form>").next().unwrap()) {
                 if form.contains("method=\"post\"") {
-                    assert!(form.contains("{% include \"csrf.html\" %}"), "a form of {name} lacks it:\n{form}");
+                    assert!(
+                        form.contains("{% include \"csrf.html\" %}"),
+                        "a form of {name} lacks it:\n{form}"
+                    );
                     count += 1;
                 }
             }

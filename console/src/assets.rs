@@ -23,6 +23,13 @@ const ASSETS: &[(&str, &str, &[u8])] = &[
     file!("style.css", CSS),
     file!("live.js", SCRIPT),
     file!("events.js", SCRIPT),
+    file!("alarms.js", SCRIPT),
+    file!("map.js", SCRIPT),
+    file!("plainmap.js", SCRIPT),
+    file!("case.js", SCRIPT),
+    file!("vendor/maplibre-gl.mjs", SCRIPT),
+    file!("vendor/maplibre-gl-worker.mjs", SCRIPT),
+    file!("vendor/maplibre-gl.css", CSS),
     file!("icon.svg", "image/svg+xml"),
 ];
 

@@ -19,8 +19,16 @@ macro_rules! section {
 }
 
 /// Sections: name, English, Chinese. A page that needs words of its own adds a line here.
-const SECTIONS: &[(&str, &str, &str)] =
-    &[section!("shell"), section!("case"), section!("camera"), section!("delivery"), section!("people")];
+#[rustfmt::skip]
+const SECTIONS: &[(&str, &str, &str)] = &[
+    section!("shell"),
+    section!("alarm"),
+    section!("case"),
+    section!("map"),
+    section!("camera"),
+    section!("delivery"),
+    section!("people"),
+];
 
 type Words = BTreeMap<String, String>;
 

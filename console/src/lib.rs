@@ -22,6 +22,7 @@ mod i18n;
 mod local_time;
 mod orders;
 mod pages;
+mod pictures;
 mod problem;
 mod rows;
 mod shell;
@@ -46,8 +47,10 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data: 
 pub fn router(services: Services) -> Router {
     let gate = Gate { services: services.clone(), table: access::TABLE, refuse: access::refuse };
     Router::new()
+        .merge(pages::alarms::routes())
         .merge(pages::cases::routes())
         .merge(pages::case::routes())
+        .merge(pages::map::routes())
         .merge(pages::cameras::routes())
         .merge(pages::deliveries::routes())
         .merge(pages::sign_in::routes())

@@ -28,7 +28,7 @@ pub struct Section {
 const SECTIONS: [Section; 10] = [
     Section { code: "alarms", path: "/", key: "shell.nav_alarms", built: true },
     Section { code: "cases", path: "/cases", key: "shell.nav_cases", built: true },
-    Section { code: "map", path: "/map", key: "shell.nav_map", built: false },
+    Section { code: "map", path: "/map", key: "shell.nav_map", built: true },
     Section { code: "cameras", path: "/cameras", key: "shell.nav_cameras", built: true },
     Section { code: "review", path: "/review", key: "shell.nav_review", built: false },
     Section { code: "tuner", path: "/tuner", key: "shell.nav_tuner", built: false },

@@ -1,12 +1,13 @@
 //! What the API and the console may ask of the dispatcher.
 
 use crate::appraisal::{Appraisal, Period, appraise};
-use crate::case::action::{self, Action, Order};
+use crate::case::action::{self, Order};
 use crate::case::report::{self, Report};
 use crate::case::{Desk, OrderError};
 use crate::envelope;
 use crate::incident::Incident;
 use crate::people::{People, note};
+use crate::silence::{Draft, Silence, SilenceError, SilenceKeeper};
 use crate::store::{
     Answer, CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
 };
@@ -14,7 +15,7 @@ use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{Kind, SignIn, Site};
 use citybrain_types::{
     CameraDirectory, CameraStatus, Case, CaseAction, CaseChange, CaseId, CaseState, Clock, Delivery,
-    DeliveryState, DestinationId, EventKind, IncidentId, SnapshotRef, VoidReason,
+    DeliveryState, DestinationId, EventKind, SnapshotRef,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -22,13 +23,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, watch};
 use url::Url;
 
 /// Folder of the snapshots below the data folder; the pipeline writes them.
 pub const SNAPSHOT_FOLDER: &str = "snapshots";
 /// Folder of the originals of snapshots in which something was made unrecognisable.
 pub const ORIGINAL_FOLDER: &str = "originals";
+
+/// Open cases that are listed: a district opens some 550 a day, and has a few days' worth of them open.
+pub const MAX_OPEN: u32 = 10_000;
 
 /// A case with all that is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -110,7 +114,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     listeners: broadcast::Sender<Change>,
     bus_attached: Arc<AtomicBool>,
-    rule: mpsc::Sender<IncidentId>,
+    silences: SilenceKeeper,
     desk: Desk,
     wake: Box<dyn Fn() + Send + Sync>,
     people: People,
@@ -130,8 +134,8 @@ pub(crate) struct ServiceParts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) listeners: broadcast::Sender<Change>,
     pub(crate) bus_attached: Arc<AtomicBool>,
-    /// Tells the incidents what a person has refused.
-    pub(crate) rule: mpsc::Sender<IncidentId>,
+    /// Makes and ends silences.
+    pub(crate) silences: SilenceKeeper,
     /// Changes cases.
     pub(crate) desk: Desk,
     /// Wakes the workers that deliver.
@@ -142,8 +146,18 @@ pub(crate) struct ServiceParts {
 
 impl Services {
     pub(crate) fn new(parts: ServiceParts) -> Self {
-        let ServiceParts { city, store, cameras, clock, listeners, bus_attached, rule, desk, wake, people } =
-            parts;
+        let ServiceParts {
+            city,
+            store,
+            cameras,
+            clock,
+            listeners,
+            bus_attached,
+            silences,
+            desk,
+            wake,
+            people,
+        } = parts;
         Self(Arc::new(Inner {
             city,
             store,
@@ -151,7 +165,7 @@ impl Services {
             clock,
             listeners,
             bus_attached,
-            rule,
+            silences,
             desk,
             wake,
             people,
@@ -176,11 +190,45 @@ impl Services {
         Arc::clone(&self.0.city.borrow())
     }
 
-    /// A person has found that an incident is no case: what is seen at its place opens nothing from the next look on,
-    /// while it stays there. `false` when so many such words wait that this one cannot; say it again.
-    #[must_use]
-    pub fn reject(&self, incident: IncidentId) -> bool {
-        self.0.rule.try_send(incident).is_ok()
+    /// Silences some sightings for a while, from the next look on. `answer` makes what is kept under the request's
+    /// idempotency key, in the same transaction.
+    ///
+    /// # Errors
+    /// [`SilenceError`] when the draft is refused, so many are in force, or the store does not answer.
+    pub async fn make_silence(
+        &self,
+        draft: Draft,
+        answer: impl Fn(&Silence) -> Option<Answer>,
+    ) -> Result<Silence, SilenceError> {
+        let silence = self.0.silences.make(draft, answer).await?;
+        note("silence.make", &silence.id, silence.reason.as_str());
+        Ok(silence)
+    }
+
+    /// Ends a silence before its time, from the next look on.
+    ///
+    /// # Errors
+    /// [`SilenceError`] when there is none of that id, it is over, or the store does not answer.
+    pub async fn end_silence(&self, id: &str, by: &str) -> Result<Silence, SilenceError> {
+        let silence = self.0.silences.end(id, by).await?;
+        note("silence.end", id, "");
+        Ok(silence)
+    }
+
+    /// Silences, newest first, at most 1,000, those that are over with them.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn silences(&self) -> Result<Vec<Silence>, StoreError> {
+        self.0.store.silences(None).await
+    }
+
+    /// One silence.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn silence(&self, id: &str) -> Result<Option<Silence>, StoreError> {
+        self.0.store.silence(id).await
     }
 
     /// Why a case was opened: the incident behind it, with its frames, contributions, witnesses and thresholds.
@@ -234,6 +282,22 @@ impl Services {
         self.0.store.cases(filter, page).await
     }
 
+    /// Open cases, newest first, at most [`MAX_OPEN`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn open_cases(&self) -> Result<Vec<Case>, StoreError> {
+        self.0.store.open_cases(MAX_OPEN).await
+    }
+
+    /// Open cases of a kind, newest first, at most some thousands.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn open_of_kind(&self, kind: &EventKind) -> Result<Vec<Case>, StoreError> {
+        self.0.store.open_of_kind(kind).await
+    }
+
     /// One case with its trail and deliveries; `None` when there is none of that id.
     ///
     /// # Errors
@@ -259,11 +323,6 @@ impl Services {
     ) -> Result<Case, OrderError> {
         let case = self.0.desk.act(id, order, seen, answer).await?;
         note(&format!("case.{}", order.action.name().name()), id.as_str(), order.reason.as_str());
-        // What a person has called no case does not open one again at once.
-        if matches!(order.action, Action::Void(VoidReason::FalseAlarm)) && !self.reject(case.incident.clone())
-        {
-            tracing::warn!(case = %case.id, "its place is not remembered as rejected: too many were rejected at once");
-        }
         Ok(case)
     }
 

@@ -1,11 +1,13 @@
 //! One file a page: it asks the services and fills its template. Each has `routes()`, merged in `lib.rs`.
 
 pub mod account;
+pub mod alarms;
 pub mod audit;
 pub mod cameras;
 pub mod case;
 pub mod cases;
 pub mod deliveries;
+pub mod map;
 pub mod people;
 pub mod sign_in;
 pub mod users;

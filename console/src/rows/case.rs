@@ -6,7 +6,6 @@ use citybrain_types::{Card, Case, CaseChange, Priority, SnapshotRef, StageClock,
 /// A case on a page.
 pub struct CaseRow {
     pub id: String,
-    pub kind: String,
     pub kind_name: String,
     pub urgent: bool,
     pub state_name: String,
@@ -20,6 +19,8 @@ pub struct CaseRow {
     pub score: String,
     pub departments: String,
     pub position: Option<String>,
+    /// Longitude and latitude in degrees.
+    pub coordinates: Option<(f64, f64)>,
     pub area: String,
     pub level: String,
     pub points: u32,
@@ -43,7 +44,6 @@ impl CaseRow {
         let card = card(case);
         Self {
             id: case.id.to_string(),
-            kind: case.kind.to_string(),
             kind_name: writer.kind(&case.kind),
             urgent: case.priority != Priority::Normal,
             state_name: writer.state(case.state),
@@ -60,6 +60,7 @@ impl CaseRow {
             score: format!("{:.0} %", case.score * 100.0),
             departments: departments.join(", "),
             position: case.position.map(|[longitude, latitude]| degrees(longitude, latitude)),
+            coordinates: case.position.map(|[longitude, latitude]| (longitude, latitude)),
             area: case.work.area.clone().unwrap_or_else(|| "–".to_owned()),
             level: writer.language.name("case.level", case.work.level.name()),
             points: case.work.points,
@@ -146,7 +147,6 @@ impl ReasonRow {
 
 /// A line of a trail on a page.
 pub struct TrailRow {
-    pub version: u32,
     pub state: String,
     /// What was done, where it is known.
     pub action: String,
@@ -163,7 +163,6 @@ impl TrailRow {
             writer.language.name("case.action", &change.action).replace('_', " ")
         };
         Self {
-            version: change.version,
             state: writer.state(change.to),
             action,
             at: writer.time.show_millis(change.at),

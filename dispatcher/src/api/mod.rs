@@ -7,6 +7,7 @@ mod actions;
 mod appraisal;
 mod cases;
 mod events;
+mod geo_form;
 mod health;
 mod open311;
 mod openapi;
@@ -14,6 +15,7 @@ mod people;
 mod precondition;
 mod problem;
 mod reports;
+mod silences;
 mod snapshots;
 
 pub use actions::ActionBody;
@@ -54,7 +56,9 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .layer(RequestBodyLimitLayer::new(MAX_REPORT_BYTES.max(max_body_bytes)));
     let open311 = Router::new()
         .route("/services.json", get(open311::services))
+        .route("/services.xml", get(open311::services))
         .route("/requests.json", get(open311::requests).post(open311::post_request))
+        .route("/requests.xml", get(open311::requests).post(open311::post_request))
         .route("/requests/{id}", get(open311::one_request))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed);
@@ -70,6 +74,9 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .route("/deliveries/{key}/replay", post(cases::replay))
         .route("/destinations/{id}/replay", post(cases::replay_all))
         .route("/kinds", get(cases::kinds))
+        .route("/silences", get(silences::list).post(silences::make))
+        .route("/silences/{id}", get(silences::read))
+        .route("/silences/{id}/end", post(silences::end))
         .route("/openapi.json", get(openapi::document))
         .route("/me", get(people::me))
         .route("/me/sessions", delete(people::sign_out_everywhere))

@@ -9,11 +9,13 @@ use super::people::{
 };
 use super::problem::Problem;
 use super::reports::{ReportBody, Reported};
+use super::silences::{EndBody, SilenceBody, SilenceView, Silences};
 use crate::appraisal::{Appraisal, PeriodKind};
 use crate::people::audit::Verdict;
 use crate::people::gate::Who;
 use crate::services::Services;
 use crate::services::{CaseView, Readiness};
+use crate::silence::SilenceState;
 use crate::store::{CasePage, DeliveryPage, MAX_PAGE};
 use axum::Json;
 use axum::extract::State;
@@ -53,6 +55,7 @@ pub fn openapi() -> Value {
     book.cases();
     book.deliveries();
     book.city();
+    book.silences();
     book.open311();
     book.people();
     let mut schemas = book.input.take_definitions(true);
@@ -428,6 +431,79 @@ impl Book {
         );
     }
 
+    fn silences(&mut self) {
+        let problem = self.out::<Problem>();
+        let (all, one) = (self.out::<Silences>(), self.out::<SilenceView>());
+        let (asked, ended, state) =
+            (self.taken::<SilenceBody>(), self.taken::<EndBody>(), self.taken::<SilenceState>());
+        let id =
+            || path("id", "The silence.", &json!({ "type": "string", "pattern": "^[A-Za-z0-9-]{1,64}$" }));
+        let none = (404, "There is no such silence.");
+        let strangers = (403, "A page of another site may not change anything.");
+        let json = "application/json";
+        self.add(
+            Operation::new("get", "/api/v1/silences", "listSilences", "What opens no case, and what did not")
+                .with(query("state", "In this state only.", &state))
+                .answers(200, "Silences, newest first, at most 1,000.", json, &all)
+                .refuses(&problem, PROBLEM, &[BAD, STORE]),
+        );
+        self.add(
+            Operation::new(
+                "post",
+                "/api/v1/silences",
+                "makeSilence",
+                "Let some sightings open no case for a while",
+            )
+            .with(idempotency())
+            .takes(json, &asked)
+            .answers(201, "It holds from the next look on.", json, &one)
+            .refuses(
+                &problem,
+                PROBLEM,
+                &[
+                    BAD,
+                    strangers,
+                    (409, "So many are in force that no further one is taken."),
+                    (413, "The body is too large."),
+                    (415, "The body is no JSON."),
+                    (422, "It names nothing, or what is not there, or its key was used for another."),
+                    STORE,
+                ],
+            ),
+        );
+        self.add(
+            Operation::new("get", "/api/v1/silences/{id}", "readSilence", "One silence")
+                .with(id())
+                .answers(200, "The silence.", json, &one)
+                .refuses(&problem, PROBLEM, &[none, STORE]),
+        );
+        self.add(
+            Operation::new(
+                "post",
+                "/api/v1/silences/{id}/end",
+                "endSilence",
+                "End a silence before its time",
+            )
+            .with(id())
+            .takes(json, &ended)
+            .answers(200, "It holds no more.", json, &one)
+            .refuses(
+                &problem,
+                PROBLEM,
+                &[
+                    BAD,
+                    strangers,
+                    none,
+                    (409, "It is over already."),
+                    (413, "The body is too large."),
+                    (415, "The body is no JSON."),
+                    (422, "It is not said who ends it."),
+                    STORE,
+                ],
+            ),
+        );
+    }
+
     fn city(&mut self) {
         let problem = self.out::<Problem>();
         let (cameras, kinds, readiness) =
@@ -528,11 +604,11 @@ impl Book {
         let (services, requests, posted) =
             (self.out::<Vec<GeoService>>(), self.out::<Vec<GeoRequest>>(), self.out::<Vec<Posted>>());
         let text = json!({ "type": "string" });
+        let json = "application/json";
         self.add(
             Operation::new("get", "/open311/v2/services.json", "listServices", "Open311: kinds as services")
-                .answers(200, "Every service.", "application/json", &services),
+                .answers(200, "Every service.", json, &services),
         );
-        let json = "application/json";
         self.add(
             Operation::new(
                 "get",
@@ -556,7 +632,7 @@ impl Book {
                 "readRequest",
                 "Open311: one case as a request",
             )
-            .with(path("id", "The case, with or without `.json`.", &id))
+            .with(path("id", "The case, with or without `.json`; `.xml` answers in XML.", &id))
             .answers(200, "A list of one.", json, &requests)
             .refuses(&problems, json, &[BAD, NO_CASE, STORE]),
         );
@@ -589,6 +665,25 @@ impl Book {
                     ],
                 ),
         );
+        self.in_xml_too();
+    }
+
+    /// What is answered in JSON at an address of Open311 that ends so is answered in XML at one that ends in `.xml`.
+    fn in_xml_too(&mut self) {
+        for name in ["services", "requests"] {
+            let Some(mut item) = self.paths.get(&format!("/open311/v2/{name}.json")).cloned() else {
+                continue;
+            };
+            let operations = item.as_object_mut().into_iter().flatten();
+            for (_, operation) in operations {
+                let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+                operation["operationId"] = json!(format!("{id}Xml"));
+                for (_, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+                    response["content"] = json!({ "text/xml": { "schema": { "type": "string" } } });
+                }
+            }
+            self.paths.insert(format!("/open311/v2/{name}.xml"), item);
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod deliveries;
 mod filter;
 mod migrations;
 mod people;
+mod silences;
 
 pub use answers::Answer;
 pub use cases::MAX_APPRAISED;

@@ -15,6 +15,7 @@ mod mqtt;
 mod people;
 mod permits;
 mod replay;
+mod rulings;
 mod sensors;
 mod simulation;
 mod store;
