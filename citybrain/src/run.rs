@@ -7,7 +7,7 @@ use crate::signals::{Asked, Signals};
 use anyhow::Context;
 use citybrain_dispatcher::{Dispatcher, DispatcherParts};
 use citybrain_ingest_config::City;
-use citybrain_ingest_config::resolved::Model;
+use citybrain_ingest_config::resolved::{Model, SignIn};
 use citybrain_models::{Detector, Manifest, Runtime, SessionOptions, coverage};
 use citybrain_pipeline::{LoadedModels, Pipeline, PipelineParts};
 use citybrain_types::{Label, SystemClock};
@@ -108,6 +108,9 @@ fn with_listener(mut city: City, args: &RunArgs) -> City {
     if let Some(listen) = args.listen {
         city.site.listen = listen;
     }
+    if args.open {
+        city.people.sign_in = SignIn::Open;
+    }
     city
 }
 
@@ -128,7 +131,8 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
     citybrain_pipeline::open_files::allow(city.cameras.len());
     let mut registry = Registry::default();
     let house = open(&city, &mut registry).await?;
-    let serving = server::Serving::start(listener, house.dispatcher.services(), Arc::new(registry));
+    let services = house.dispatcher.services();
+    let serving = server::Serving::start(listener, services.clone(), Arc::new(registry));
     let console = format!("http://{}/", city.site.listen);
     tracing::info!(%console, cameras = city.cameras.len(), version = %city.version, "the city is watched");
     if let Some(file) = &args.announce {
@@ -137,7 +141,8 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
     }
     while signals.next().await == Asked::Reload {
         // Models may have to be loaded: that blocks, and the API has to answer meanwhile.
-        tokio::task::block_in_place(|| reload(&house, args, &city));
+        let outcome = tokio::task::block_in_place(|| reload(&house, args, &city));
+        services.people().record("system", "config.reload", &outcome.0, outcome.1).await;
     }
     tracing::info!("asked to stop: cameras are let go, what is under way is finished");
     house.pipeline.shutdown().await;
@@ -184,31 +189,44 @@ fn report_gaps(city: &City) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the configuration again; one with errors is refused whole.
-fn reload(house: &House, args: &RunArgs, in_force: &City) {
+/// Reads the configuration again; one with errors is refused whole. Says which version it was and what became of it.
+fn reload(house: &House, args: &RunArgs, in_force: &City) -> (String, &'static str) {
+    const REFUSED: &str = "refused; the one in force stays";
     let Some(file) = &args.config else {
         tracing::warn!("there is no configuration file to read again");
-        return;
+        return (String::new(), REFUSED);
     };
     match read(file) {
         Ok(mut city) => {
             city.site = in_force.site.clone();
+            if args.open {
+                city.people.sign_in = SignIn::Open;
+            }
+            let version = city.version.clone();
+            if city.is_open_to_strangers() {
+                tracing::error!(
+                    "the configuration in force stays; with the new one everybody would be let in"
+                );
+                return (version, REFUSED);
+            }
             let admitted = Runtime::load(None).map_err(anyhow::Error::from);
             let admitted = admitted.and_then(|runtime| crate::plan::admit_again(&city, &runtime));
             if let Err(error) = admitted {
                 tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
-                return;
+                return (version, REFUSED);
             }
             let city = Arc::new(city);
             if let Err(error) = house.pipeline.reload(&city) {
                 tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
-                return;
+                return (version, REFUSED);
             }
             house.dispatcher.reload(Arc::clone(&city));
             tracing::info!(version = %city.version, "the configuration was read again and is in force");
+            (version, "in force")
         }
         Err(error) => {
-            tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}")
+            tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
+            (String::new(), REFUSED)
         }
     }
 }
