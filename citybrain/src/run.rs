@@ -1,6 +1,7 @@
 //! `citybrain run`: a whole city in one process; and `citybrain check`.
 
 use crate::cli::{CheckArgs, RunArgs};
+use crate::editor::Editor;
 use crate::lineup;
 use crate::server;
 use crate::signals::{Asked, Signals};
@@ -128,16 +129,27 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
     crate::open_files::allow(city.cameras.len());
     let mut registry = Registry::default();
     let house = open(&city, &mut registry).await?;
-    let serving = server::Serving::start(listener, house.dispatcher.services(), Arc::new(registry));
+    let (editor, mut edits) = Editor::new(args.config.as_deref());
+    let services = house.dispatcher.services();
+    let serving = server::Serving::start(listener, services, Arc::new(registry), editor);
     let console = format!("http://{}/", city.site.listen);
     tracing::info!(%console, cameras = city.cameras.len(), version = %city.version, "the city is watched");
     if let Some(file) = &args.announce {
         crate::announce::write(file, &json!({ "console": console, "pid": std::process::id() }))
             .with_context(|| format!("cannot announce the console in {}", file.display()))?;
     }
-    while signals.next().await == Asked::Reload {
+    loop {
         // Models may have to be loaded: that blocks, and the API has to answer meanwhile.
-        tokio::task::block_in_place(|| reload(&house, args, &city));
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Reload => tokio::task::block_in_place(|| reload(&house, args, &city)),
+                Asked::Stop => break,
+            },
+            Some(edit) = edits.recv() => tokio::task::block_in_place(|| {
+                let in_force = house.dispatcher.services().city().version.clone();
+                edit.carry_out(&in_force, |next| bring_into_force(&house, next, &city));
+            }),
+        }
     }
     tracing::info!("asked to stop: cameras are let go, what is under way is finished");
     house.pipeline.shutdown().await;
@@ -191,22 +203,24 @@ fn reload(house: &House, args: &RunArgs, in_force: &City) {
         return;
     };
     match read(file) {
-        Ok(mut city) => {
-            city.site = in_force.site.clone();
-            if let Err(error) = crate::plan::admit(&city) {
+        Ok(city) => {
+            if let Err(error) = bring_into_force(house, city, in_force) {
                 tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
-                return;
             }
-            let city = Arc::new(city);
-            if let Err(error) = house.pipeline.reload(&city) {
-                tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
-                return;
-            }
-            house.dispatcher.reload(Arc::clone(&city));
-            tracing::info!(version = %city.version, "the configuration was read again and is in force");
         }
         Err(error) => {
             tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}")
         }
     }
+}
+
+/// Goes on under another city; the one in force stays when this one is refused.
+fn bring_into_force(house: &House, mut city: City, in_force: &City) -> anyhow::Result<()> {
+    city.site = in_force.site.clone();
+    crate::plan::admit(&city)?;
+    let city = Arc::new(city);
+    house.pipeline.reload(&city)?;
+    house.dispatcher.reload(Arc::clone(&city));
+    tracing::info!(version = %city.version, "the configuration was read again and is in force");
+    Ok(())
 }

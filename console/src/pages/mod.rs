@@ -6,6 +6,8 @@ pub mod case;
 pub mod cases;
 pub mod deliveries;
 pub mod map;
+pub mod reports;
+pub mod system;
 
 use askama::Template;
 use axum::http::{StatusCode, header};
