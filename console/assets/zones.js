@@ -172,8 +172,8 @@ async function save() {
   byId("save").disabled = true;
   try {
     const answer = await fetch(`/cameras/${encodeURIComponent(editor.dataset.camera)}/zones`, {
-      method: "POST", headers: { "content-type": "application/json", "x-csrf": editor.dataset.csrf },
-      body: JSON.stringify({ version, parts: sent(), csrf: editor.dataset.csrf }),
+      method: "POST", headers: { "content-type": "application/json", "x-csrf-token": editor.dataset.csrf },
+      body: JSON.stringify({ version, parts: sent() }),
     });
     const found = await answer.json();
     if (!answer.ok) { say(found.problems.join("\n"), true); rules(); return; }

@@ -29,6 +29,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     section!("delivery"),
     section!("report"),
     section!("system"),
+    section!("people"),
 ];
 
 type Words = BTreeMap<String, String>;

@@ -11,9 +11,11 @@
 //! 4. `<div id="…" data-live="case camera">` is swapped when such an event comes; forms stand outside of it, post, and
 //!    `{% include "csrf.html" %}`; a script of its own is an `assets/x.js` (a line in `assets.rs`), as a module in block `head`,
 //!    importing `onEvent`/`onSwap` from `/assets/live.js`; no inline script or style: the policy below forbids both.
-//! 5. What others wrote goes to `assets/vendor` with a line in its `manifest.toml`; a test checks checksums and licences.
+//! 5. `access.rs` says who may ask for it: a route without a line there is refused to everybody.
+//! 6. What others wrote goes to `assets/vendor` with a line in its `manifest.toml`; a test checks checksums and licences.
 #![forbid(unsafe_code)]
 
+mod access;
 mod actions;
 mod assets;
 mod i18n;
@@ -26,6 +28,7 @@ mod problem;
 mod rows;
 mod shell;
 
+pub use access::TABLE as ACCESS;
 pub use shell::Account;
 
 use axum::Router;
@@ -35,6 +38,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use citybrain_dispatcher::Services;
+use citybrain_dispatcher::people::gate::{Gate, keep};
 use citybrain_types::Configurator;
 use std::sync::Arc;
 
@@ -53,6 +57,7 @@ pub struct House {
 
 /// The console's pages and assets. The API's event stream and snapshots must be served on the same address.
 pub fn router(services: Services, house: House) -> Router {
+    let gate = Gate { services: services.clone(), table: access::TABLE, refuse: access::refuse };
     Router::new()
         .merge(pages::alarms::routes())
         .merge(pages::cases::routes())
@@ -62,9 +67,14 @@ pub fn router(services: Services, house: House) -> Router {
         .merge(pages::deliveries::routes())
         .merge(pages::reports::routes())
         .merge(pages::system::routes())
+        .merge(pages::sign_in::routes())
+        .merge(pages::account::routes())
+        .merge(pages::users::routes())
+        .merge(pages::audit::routes())
         .route("/preferences", post(shell::prefer))
         .route("/assets/{*name}", get(assets::asset))
         .layer(Extension(house))
+        .layer(middleware::from_fn_with_state(gate, keep))
         .layer(middleware::from_fn(harden))
         .with_state(services)
 }

@@ -17,8 +17,17 @@ use town::{HOSTILE, Town};
 /// One browser at a time: each is as heavy as everything else together.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-const PAGES: [&str; 9] =
-    ["/", "/cases", "/cases/CASE", "/map", "/cameras", "/cameras/gate-0", "/deliveries", "/reports", "/system"];
+const PAGES: [&str; 9] = [
+    "/",
+    "/cases",
+    "/cases/CASE",
+    "/map",
+    "/cameras",
+    "/cameras/gate-0",
+    "/deliveries",
+    "/reports",
+    "/system",
+];
 
 /// A town in which something has happened: two fires, and reports with hostile words.
 async fn busy_town() -> anyhow::Result<(MutexGuard<'static, ()>, Town, String)> {
@@ -94,7 +103,8 @@ async fn every_page(look: &Look, name: &str) -> anyhow::Result<()> {
         ensure!(language == look.language, "{path} speaks {language}");
         let hindered = hindrances(&browser).await?;
         ensure!(hindered.is_empty(), "{path} ({name}): {hindered:#?}");
-        let wide = browser.run("return document.documentElement.scrollWidth - innerWidth", Value::Null).await?;
+        let wide =
+            browser.run("return document.documentElement.scrollWidth - innerWidth", Value::Null).await?;
         ensure!(wide.as_i64().unwrap_or(i64::MAX) <= 0, "{path} is {wide} px wider than the window");
         let hurt = browser.run("return window.hurt ?? null", Value::Null).await?;
         ensure!(hurt.is_null(), "{path} ran a hostile script");
@@ -125,7 +135,11 @@ async fn language_and_theme_are_switched_in_the_header_and_stay() -> anyhow::Res
     let browser = Browser::open(&town.home, &Look::default()).await?;
     browser.go("/cases?state=dispatched").await?;
     browser.click("button[name=lang]").await?;
-    browser.until("document.documentElement.lang === 'zh' && document.querySelector('h1')?.textContent === '案卷'").await?;
+    browser
+        .until(
+            "document.documentElement.lang === 'zh' && document.querySelector('h1')?.textContent === '案卷'",
+        )
+        .await?;
     browser.until("location.search === '?state=dispatched'").await?;
     for theme in ["light", "dark", "system"] {
         browser.click("button[name=theme]").await?;
@@ -134,7 +148,9 @@ async fn language_and_theme_are_switched_in_the_header_and_stay() -> anyhow::Res
     browser.click("button[name=theme]").await?;
     browser.until("document.documentElement.dataset.theme === 'light'").await?;
     browser.go("/cameras").await?;
-    browser.until("document.documentElement.lang === 'zh' && document.documentElement.dataset.theme === 'light'").await?;
+    browser
+        .until("document.documentElement.lang === 'zh' && document.documentElement.dataset.theme === 'light'")
+        .await?;
     quiet(&browser, "the switches").await
 }
 
@@ -155,7 +171,11 @@ async fn a_fire_goes_from_the_alarm_to_the_closed_case_by_keyboard_alone() -> an
     browser.keys("Li Wei").await?;
     browser.until("document.getElementById('by').value === 'Li Wei'").await?;
     town.burn("gate-1").await?;
-    browser.until("document.querySelector('#alarms article[data-open] .countdown b')?.textContent.match(/[0-9]/)").await?;
+    browser
+        .until(
+            "document.querySelector('#alarms article[data-open] .countdown b')?.textContent.match(/[0-9]/)",
+        )
+        .await?;
     browser.until("Number(document.body.dataset.rang ?? 0) > 0").await?;
     browser.run("document.activeElement.blur()", Value::Null).await?;
     browser.keys("j").await?;
@@ -183,7 +203,8 @@ async fn a_fire_goes_from_the_alarm_to_the_closed_case_by_keyboard_alone() -> an
 async fn by_keyboard(browser: &Browser, action: &str) -> anyhow::Result<()> {
     browser.until(&format!("document.querySelector('#do-{action}')")).await?;
     for _ in 0..120 {
-        let here = browser.run("return document.activeElement.closest('details')?.id ?? ''", Value::Null).await?;
+        let here =
+            browser.run("return document.activeElement.closest('details')?.id ?? ''", Value::Null).await?;
         if here == format!("do-{action}") {
             break;
         }
@@ -257,7 +278,8 @@ async fn zones_are_drawn_by_keyboard_and_in_force_when_they_are_saved() -> anyho
     browser.click("#save").await?;
     browser.until("document.getElementById('said').textContent.startsWith('Saved')").await?;
     let city = town.services.city();
-    let camera = city.cameras.values().find(|camera| camera.id.as_str() == "gate-0").context("it is there")?;
+    let camera =
+        city.cameras.values().find(|camera| camera.id.as_str() == "gate-0").context("it is there")?;
     ensure!(camera.zones.len() == 1 && camera.ignore.len() == 1, "{camera:?}");
     ensure!(camera.zones[0].name == "<b>road</b>" && camera.zones[0].part.corners().len() == 5);
     ensure!((camera.zones[0].part.corners()[0][0] - 0.34).abs() < 1e-3, "{:?}", camera.zones[0].part);
@@ -309,7 +331,8 @@ async fn a_dead_delivery_is_sent_again_from_its_page() -> anyhow::Result<()> {
     let browser = Browser::open(&town.home, &Look::default()).await?;
     browser.go("/deliveries?state=dead").await?;
     browser.until("document.querySelector('tr[data-key] button')").await?;
-    let attempts = browser.run("return document.querySelector('tr[data-key]').dataset.key", Value::Null).await?;
+    let attempts =
+        browser.run("return document.querySelector('tr[data-key]').dataset.key", Value::Null).await?;
     browser.click("tr[data-key] button").await?;
     browser.until("location.search === '' || location.search === '?'").await?;
     let text = browser.text().await?;

@@ -67,6 +67,7 @@ impl City {
         Ok(Self {
             version,
             site,
+            people: crate::resolved::PeopleRules::default(),
             cameras,
             kinds,
             models,
@@ -75,6 +76,7 @@ impl City {
                 areas: BTreeSet::new(),
                 when: When::Always,
                 departments: departments.keys().cloned().collect(),
+                lead: None,
                 rota: None,
             }],
             cases: default_rules(departments.keys().next().cloned()),

@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use citybrain_dispatcher::people::{Actor, Permission};
 use citybrain_dispatcher::services::CameraView;
 use citybrain_dispatcher::{City, Services};
 use citybrain_types::{CameraId, CameraParts, ConfigRefusal, ZonePart};
@@ -157,6 +158,7 @@ async fn camera(
     State(services): State<Services>,
     Extension(house): Extension<House>,
     visitor: Visitor,
+    actor: Actor,
     Path(id): Path<String>,
 ) -> Response {
     let views = services.cameras();
@@ -174,7 +176,7 @@ async fn camera(
         position: view.position.map(|[longitude, latitude]| format!("{latitude:.5}, {longitude:.5}")),
         kinds: view.kinds.iter().map(|kind| Choice::new(kind.as_str(), &writer.kind(kind), "")).collect(),
         drawing,
-        can_edit: house.configurator.is_some(),
+        can_edit: house.configurator.is_some() && actor.may(Permission::Configure),
     })
 }
 
@@ -184,9 +186,6 @@ async fn camera(
 struct Drawn {
     version: String,
     parts: CameraParts,
-    #[serde(default)]
-    #[allow(dead_code, reason = "read by whoever guards the route")]
-    csrf: String,
 }
 
 /// Answers the editor: the version then in force, or what is wrong in words.

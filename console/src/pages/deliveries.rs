@@ -20,6 +20,9 @@ use url::form_urlencoded;
 /// Rows on a page.
 const PAGE: u32 = 50;
 
+/// Every state, in the order a delivery goes through them.
+const STATES: [DeliveryState; 3] = [DeliveryState::Pending, DeliveryState::Delivered, DeliveryState::Dead];
+
 /// Its routes.
 pub fn routes() -> Router<Services> {
     Router::new().route("/deliveries", get(deliveries)).route("/deliveries/replay", post(replay))
@@ -69,7 +72,7 @@ async fn deliveries(
         Ok(cursor) => cursor,
         Err(error) => return bad_request(&services, &visitor, format!("{error}")),
     };
-    let state = DeliveryState::ALL.iter().copied().find(|state| state.name() == query.state);
+    let state = STATES.into_iter().find(|state| state.name() == query.state);
     let filter = DeliveryFilter { state, destination };
     let found = match services.deliveries(&filter, &PageRequest::new(Some(PAGE), cursor)).await {
         Ok(found) => found,
@@ -83,7 +86,7 @@ async fn deliveries(
     let desk_of = |id: &DestinationId| Choice::new(id.as_str(), id.as_str(), &query.desk);
     page(&DeliveriesPage {
         frame: Frame::new(&services, &visitor, "deliveries"),
-        states: DeliveryState::ALL.iter().map(state_of).collect(),
+        states: STATES.iter().map(state_of).collect(),
         desks: city.destinations.keys().map(desk_of).collect(),
         next: found.next.map(|cursor| address(&query.state, &query.desk, &cursor)),
         desk: query.desk,

@@ -162,7 +162,8 @@ impl Browser {
             [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]
         };
         let actions: Vec<Value> = keys.chars().flat_map(press).collect();
-        self.post("actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": actions }] })).await?;
+        self.post("actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": actions }] }))
+            .await?;
         Ok(())
     }
 
@@ -171,7 +172,8 @@ impl Browser {
         let found = self.post("element", json!({ "using": "css selector", "value": selector })).await?;
         let id = found.as_object().and_then(|ids| ids.values().next()).and_then(Value::as_str);
         let id = id.with_context(|| format!("there is no {selector}"))?;
-        self.run("document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", json!(selector)).await?;
+        self.run("document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", json!(selector))
+            .await?;
         self.post(&format!("element/{id}/click"), json!({})).await?;
         Ok(())
     }
@@ -186,7 +188,8 @@ impl Browser {
 
     /// Writes a picture of the window to a file.
     pub async fn picture(&self, file: &Path) -> anyhow::Result<()> {
-        let found = self.devtools("Page.captureScreenshot", json!({ "captureBeyondViewport": false })).await?;
+        let found =
+            self.devtools("Page.captureScreenshot", json!({ "captureBeyondViewport": false })).await?;
         let data = found["data"].as_str().context("there is a picture")?;
         std::fs::write(file, decoded(data)?)?;
         Ok(())

@@ -7,8 +7,8 @@ use citybrain_dispatcher::{Dispatcher, DispatcherParts, Services};
 use citybrain_ingest_config::City;
 use citybrain_types::{
     BoundingBox, CameraDirectory, CameraFault, CameraId, CameraParts, CameraState, CameraStatus, Case,
-    ConfigChange, ConfigRefusal, Configurator, Detection, DetectionBatch, EventKind, FaultKind,
-    FocusRequest, FrameDetections, FrameOutcome, Label, ModelId, Score, Source, StageTimes, SystemClock, Timestamp,
+    ConfigChange, ConfigRefusal, Configurator, Detection, DetectionBatch, EventKind, FaultKind, FocusRequest,
+    FrameDetections, FrameOutcome, Label, ModelId, Score, Source, StageTimes, SystemClock, Timestamp,
 };
 use prometheus_client::registry::Registry;
 use std::collections::BTreeMap;
@@ -46,8 +46,15 @@ impl CameraDirectory for Street {
             media: Some(format!("H.264 1280x720 {HOSTILE}")),
             connects: 1,
             snapshot: None,
-            coverage: BTreeMap::from([(EventKind::new(EventKind::FIRE), 97), (EventKind::new("littering"), 40)]),
-            faults: if index == 1 { vec![CameraFault { fault: FaultKind::Covered, since: now }] } else { vec![] },
+            coverage: BTreeMap::from([
+                (EventKind::new(EventKind::FIRE), 97),
+                (EventKind::new("littering"), 40),
+            ]),
+            faults: if index == 1 {
+                vec![CameraFault { fault: FaultKind::Covered, since: now }]
+            } else {
+                vec![]
+            },
         };
         self.0.iter().enumerate().map(status).collect()
     }
@@ -93,7 +100,7 @@ impl Configurator for Editor {
 
 fn configuration(folder: &Path, cameras: usize) -> String {
     let mut text = format!(
-        "[site]\nname = \"Harbour \\\"<b>x</b>\"\ntime_zone = \"Asia/Shanghai\"\ndata_dir = {:?}\n\n",
+        "[site]\nname = \"Harbour \\\"<b>x</b>\"\ntime_zone = \"Asia/Shanghai\"\ndata_dir = {:?}\n\n[people]\nsign_in = \"open\"\n\n",
         folder.join("data").display().to_string()
     );
     text.push_str(
@@ -161,8 +168,9 @@ impl Town {
     /// Looks of a camera over the last seconds in which a fire is seen: enough for a pre-alarm.
     pub async fn burn(&self, camera: &str) -> anyhow::Result<()> {
         let now = citybrain_types::Clock::now(&SystemClock);
-        let looks: Vec<FrameDetections> =
-            (0..5).map(|n| burning(camera, now.minus(Duration::from_secs(5 - n)), n)).collect::<anyhow::Result<_>>()?;
+        let looks: Vec<FrameDetections> = (0..5)
+            .map(|n| burning(camera, now.minus(Duration::from_secs(5 - n)), n))
+            .collect::<anyhow::Result<_>>()?;
         self.bus.send(DetectionBatch::from_frames(&looks)).await.context("the dispatcher takes looks")
     }
 

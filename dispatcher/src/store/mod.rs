@@ -6,11 +6,14 @@
 //! committed is on disk. One connection writes, a small pool reads.
 
 mod answers;
+mod audit;
 mod cases;
 mod commit;
 mod deliveries;
 mod filter;
 mod migrations;
+mod people;
+mod silences;
 
 pub use answers::Answer;
 pub use cases::MAX_APPRAISED;
@@ -19,6 +22,7 @@ pub use deliveries::{Attempt, OutboxRow, Record, Replay};
 pub use filter::{
     BadCursor, CaseFilter, CasePage, Cursor, DeliveryFilter, DeliveryPage, MAX_PAGE, PageRequest,
 };
+pub use people::UserChange;
 
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};

@@ -14,6 +14,7 @@ mod intake;
 mod mqtt;
 mod permits;
 mod replay;
+mod rulings;
 mod sensors;
 mod simulation;
 mod store;
