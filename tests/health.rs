@@ -1,4 +1,5 @@
 //! Cameras that cannot be trusted, from their RTSP packets to the case on the desk: the real binary on a farm.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 
 #[path = "support.rs"]
 #[allow(dead_code, reason = "each suite uses its part of it")]

@@ -253,7 +253,7 @@ impl Footage {
         let mut desk = Desk::open(city, runtime, START, folder.path())?;
         let (mut assembler, mut gate) = (Assembler::new(self.codec, MAX_BYTES), Gate::default());
         gate.size(self.size);
-        let mut keyframes: BTreeMap<Timestamp, (usize, usize)> = BTreeMap::new();
+        let mut keyframes: BTreeMap<Timestamp, ((usize, usize), bytes::Bytes)> = BTreeMap::new();
         let (mut everything, mut taken_apart) = (Duration::ZERO, Duration::ZERO);
         let (mut at, mut begins_at) = (START, None);
         'stream: for (number, part, repeats) in self.timeline(lead, until) {
@@ -265,7 +265,7 @@ impl Footage {
                     let now = at.plus(unit.at);
                     match assembler.push(Framing::AnnexB, &unit.data) {
                         Outcome::Keyframe { data, .. } => {
-                            keyframes.insert(now, (number, index));
+                            keyframes.insert(now, ((number, index), data.clone()));
                             let eager = gate.keyframe(data.len(), now).verdict.is_eager();
                             desk.take(picture_of(&camera, self.codec, now, data), eager);
                         }
@@ -287,8 +287,8 @@ impl Footage {
         let found_after = opened.filter(|opened| *opened >= begins_at).map(|opened| opened.since(begins_at));
         let mut ours = taken_apart;
         for looked in &desk.looked {
-            let place = keyframes.get(looked).context("a look at a picture that was not there")?;
-            ours += self.decode(*place)?;
+            let (place, data) = keyframes.get(looked).context("a look at a picture that was not there")?;
+            ours += self.decode(*place, data)?;
         }
         Ok(Watched {
             found_after: found_after.filter(|after| *after <= until),
@@ -301,24 +301,17 @@ impl Footage {
     }
 
     /// CPU time of decoding one keyframe in a fresh context; measured once.
-    fn decode(&mut self, (part, unit): (usize, usize)) -> anyhow::Result<Duration> {
-        if let Some(known) = self.decoded.get(&(part, unit)) {
+    fn decode(&mut self, place: (usize, usize), data: &bytes::Bytes) -> anyhow::Result<Duration> {
+        if let Some(known) = self.decoded.get(&place) {
             return Ok(*known);
         }
-        let parts = [self.quiet.as_ref(), self.begins.as_ref(), Some(&self.stays)];
-        let found =
-            parts[part].and_then(|part| part.units.get(unit)).context("a keyframe that is not there")?;
-        let mut assembler = Assembler::new(self.codec, MAX_BYTES);
-        let Outcome::Keyframe { data, .. } = assembler.push(Framing::AnnexB, &found.data) else {
-            anyhow::bail!("a keyframe that does not stand alone")
-        };
-        let camera = CameraId::new("gate")?;
-        let keyframe = Keyframe { camera, captured_at: START, received_at: START, codec: self.codec, data };
+        let (camera, data, codec) = (CameraId::new("gate")?, data.clone(), self.codec);
+        let keyframe = Keyframe { camera, captured_at: START, received_at: START, codec, data };
         let before = cpu::of_thread();
         let frame = decode_keyframe(&keyframe)?;
         let spent = cpu::of_thread().saturating_sub(before);
         drop(frame);
-        self.decoded.insert((part, unit), spent);
+        self.decoded.insert(place, spent);
         Ok(spent)
     }
 }
