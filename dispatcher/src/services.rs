@@ -200,7 +200,9 @@ impl Services {
         draft: Draft,
         answer: impl Fn(&Silence) -> Option<Answer>,
     ) -> Result<Silence, SilenceError> {
-        self.0.silences.make(draft, answer).await
+        let silence = self.0.silences.make(draft, answer).await?;
+        note("silence.make", silence.id.as_str(), silence.reason.as_str());
+        Ok(silence)
     }
 
     /// Ends a silence before its time, from the next look on.
@@ -208,7 +210,9 @@ impl Services {
     /// # Errors
     /// [`SilenceError`] when there is none of that id, it is over, or the store does not answer.
     pub async fn end_silence(&self, id: &str, by: &str) -> Result<Silence, SilenceError> {
-        self.0.silences.end(id, by).await
+        let ended = self.0.silences.end(id, by).await?;
+        note("silence.end", id, "");
+        Ok(ended)
     }
 
     /// Silences, newest first, at most 1,000, those that are over with them.
