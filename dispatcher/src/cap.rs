@@ -104,9 +104,11 @@ pub(crate) fn escaped(text: &str) -> String {
     safe
 }
 
-/// CAP wants names without spaces, commas, `<` and `&`.
+/// CAP wants names without spaces, commas, `<` and `&`, which other markup is written with.
 fn identifier(name: &str) -> String {
-    name.chars().map(|c| if c.is_whitespace() || matches!(c, ',' | '<' | '&') { '_' } else { c }).collect()
+    name.chars()
+        .map(|c| if c.is_whitespace() || matches!(c, ',' | '<' | '>' | '&' | '"') { '_' } else { c })
+        .collect()
 }
 
 /// CAP wants an offset in figures, and whole seconds.

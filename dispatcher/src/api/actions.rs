@@ -126,6 +126,10 @@ pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Res
     if !media.eq_ignore_ascii_case("application/json") {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send 'application/json'"));
     }
+    // A list of its fields in their order would pass for an object.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Problem::invalid("the body is not a JSON object"));
+    }
     serde_json::from_slice(body)
         .map_err(|error| Problem::invalid(format!("the body is not understood: {error}")))
 }

@@ -15,7 +15,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use citybrain_types::{CameraId, EventKind, Timestamp};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// Longest id taken, in bytes.
@@ -51,8 +53,15 @@ pub(super) struct SilenceBody {
     #[schemars(length(max = 1_000))]
     areas: BTreeSet<String>,
     /// What lies within this circle on the map.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
+    #[schemars(with = "Option<Around>")]
     around: Option<Around>,
+}
+
+/// An object, and not a list of its fields in their order, which would pass for one.
+fn object<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Around>, D::Error> {
+    let Some(fields) = Option::<Map<String, Value>>::deserialize(from)? else { return Ok(None) };
+    serde_json::from_value(Value::Object(fields)).map(Some).map_err(D::Error::custom)
 }
 
 /// Who ends a silence.

@@ -148,6 +148,8 @@ async fn silences_that_cannot_be_are_refused_and_the_same_request_makes_one() {
         (with("cameras", json!([])), 422),
         (with("by", json!("")), 422),
         (with("forever", json!(true)), 422),
+        (with("around", json!([[121.5, 31.2], 50.0])), 422),
+        (json!(["Li", "r", null, after(100).to_string(), [], ["gate-1"], [], null]), 422),
     ] {
         let (status, problem) = server.ask(Method::POST, "/silences", Some(body)).await;
         assert_eq!(status.as_u16(), expected, "{problem}");

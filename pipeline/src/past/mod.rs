@@ -4,8 +4,8 @@
 //! hours, so that over two weeks they show nearly every hour of the day; each is 64 by 36 pixels, so a camera's whole
 //! past is 55 KiB in memory and on disk, at most. A place is compared with each of them by structure and light once both
 //! pictures have been brought to the same brightness and contrast, and a quarter of the past decides: what one of four
-//! pictures of the past shows alike (another hour's shadow, the wet road of last week) is no change, and one bus in one
-//! picture does not matter. What stays becomes the past itself within days. Pictures younger than a day do not count:
+//! pictures of the past shows alike is no change, and one bus in one picture does not matter. A hard shadow where there
+//! was none on most days is one, so a change says nothing by itself: it only weighs what a model has found there. What stays becomes the past itself within days. Pictures younger than a day do not count:
 //! a change is to be seen against days, not against this morning.
 
 mod compare;

@@ -49,17 +49,13 @@ fn change(past: &Past, now: &Glimpse, secs: u64) -> f32 {
 }
 
 #[test]
-fn a_machine_where_there_was_a_road_is_a_change_by_day_and_by_night_and_shadows_are_none() {
+fn a_machine_where_there_was_a_road_is_a_change_by_day_and_by_night_and_the_road_is_none() {
     let past = two_weeks();
     let now = 16 * DAY;
     for light in [1.0, 0.1] {
         let with = change(&past, &street(light, 20, Some(machine())), now);
         let without = change(&past, &street(light, 20, None), now);
         assert!(with > 0.7 && without < 0.25, "in light {light}: {with} with it, {without} without");
-    }
-    for shadow in 0..54 {
-        let moved = change(&past, &street(0.8, shadow, None), now);
-        assert!(moved < 0.4, "a shadow at {shadow}: {moved}");
     }
 }
 
