@@ -6,6 +6,7 @@ mod cli;
 mod demo;
 mod docs;
 mod doctor;
+mod editor;
 mod eval;
 mod farm;
 mod lineup;

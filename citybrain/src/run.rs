@@ -1,6 +1,7 @@
 //! `citybrain run`: a whole city in one process; and `citybrain check`.
 
 use crate::cli::{CheckArgs, RunArgs};
+use crate::editor::Editor;
 use crate::lineup;
 use crate::server;
 use crate::signals::{Asked, Signals};
@@ -131,18 +132,30 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
     citybrain_pipeline::open_files::allow(city.cameras.len());
     let mut registry = Registry::default();
     let house = open(&city, &mut registry).await?;
+    let (editor, mut edits) = Editor::new(args.config.as_deref());
     let services = house.dispatcher.services();
-    let serving = server::Serving::start(listener, services.clone(), Arc::new(registry));
+    let serving = server::Serving::start(listener, services.clone(), Arc::new(registry), editor);
     let console = format!("http://{}/", city.site.listen);
     tracing::info!(%console, cameras = city.cameras.len(), version = %city.version, "the city is watched");
     if let Some(file) = &args.announce {
         crate::announce::write(file, &json!({ "console": console, "pid": std::process::id() }))
             .with_context(|| format!("cannot announce the console in {}", file.display()))?;
     }
-    while signals.next().await == Asked::Reload {
+    loop {
         // Models may have to be loaded: that blocks, and the API has to answer meanwhile.
-        let outcome = tokio::task::block_in_place(|| reload(&house, args, &city));
-        services.people().record("system", "config.reload", &outcome.0, outcome.1).await;
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Reload => {
+                    let outcome = tokio::task::block_in_place(|| reload(&house, args, &city));
+                    services.people().record("system", "config.reload", &outcome.0, outcome.1).await;
+                }
+                Asked::Stop => break,
+            },
+            Some(edit) = edits.recv() => tokio::task::block_in_place(|| {
+                let in_force = house.dispatcher.services().city().version.clone();
+                edit.carry_out(&in_force, |next| bring_into_force(&house, args, next, &city));
+            }),
+        }
     }
     tracing::info!("asked to stop: cameras are let go, what is under way is finished");
     house.pipeline.shutdown().await;
@@ -197,31 +210,12 @@ fn reload(house: &House, args: &RunArgs, in_force: &City) -> (String, &'static s
         return (String::new(), REFUSED);
     };
     match read(file) {
-        Ok(mut city) => {
-            city.site = in_force.site.clone();
-            if args.open {
-                city.people.sign_in = SignIn::Open;
-            }
-            let version = city.version.clone();
-            if city.is_open_to_strangers() {
-                tracing::error!(
-                    "the configuration in force stays; with the new one everybody would be let in"
-                );
-                return (version, REFUSED);
-            }
-            let admitted = Runtime::load(None).map_err(anyhow::Error::from);
-            let admitted = admitted.and_then(|runtime| crate::plan::admit_again(&city, &runtime));
-            if let Err(error) = admitted {
+        Ok(next) => {
+            let version = next.version.clone();
+            if let Err(error) = bring_into_force(house, args, next, in_force) {
                 tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
                 return (version, REFUSED);
             }
-            let city = Arc::new(city);
-            if let Err(error) = house.pipeline.reload(&city) {
-                tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
-                return (version, REFUSED);
-            }
-            house.dispatcher.reload(Arc::clone(&city));
-            tracing::info!(version = %city.version, "the configuration was read again and is in force");
             (version, "in force")
         }
         Err(error) => {
@@ -229,4 +223,19 @@ fn reload(house: &House, args: &RunArgs, in_force: &City) -> (String, &'static s
             (String::new(), REFUSED)
         }
     }
+}
+
+/// Goes on under another city; the one in force stays when this one is refused.
+fn bring_into_force(house: &House, args: &RunArgs, mut city: City, in_force: &City) -> anyhow::Result<()> {
+    city.site = in_force.site.clone();
+    if args.open {
+        city.people.sign_in = SignIn::Open;
+    }
+    anyhow::ensure!(!city.is_open_to_strangers(), "with it everybody would be let in");
+    crate::plan::admit_again(&city, &Runtime::load(None)?)?;
+    let city = Arc::new(city);
+    house.pipeline.reload(&city)?;
+    house.dispatcher.reload(Arc::clone(&city));
+    tracing::info!(version = %city.version, "the configuration was read again and is in force");
+    Ok(())
 }

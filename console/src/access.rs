@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use citybrain_dispatcher::Services;
-use citybrain_dispatcher::people::Permission::{Act, Audit, Users, View};
+use citybrain_dispatcher::people::Permission::{Act, Audit, Configure, Users, View};
 use citybrain_dispatcher::people::gate::Who::{Anyone, May, SignedIn};
 use citybrain_dispatcher::people::gate::{Refusal, Rule};
 use url::form_urlencoded::byte_serialize;
@@ -36,8 +36,16 @@ pub const TABLE: &[Rule] = &[
     ("GET", "/cases", May(View)),
     ("GET", "/cases/{id}", May(View)),
     ("POST", "/cases/{id}/actions", May(Act)),
+    ("POST", "/alarms/{id}", May(Act)),
+    ("GET", "/map", May(View)),
+    ("GET", "/map/features", May(View)),
     ("GET", "/cameras", May(View)),
+    ("GET", "/cameras/{id}", May(View)),
+    ("POST", "/cameras/{id}/zones", May(Configure)),
     ("GET", "/deliveries", May(View)),
+    ("POST", "/deliveries/replay", May(Act)),
+    ("GET", "/reports", May(View)),
+    ("GET", "/system", May(View)),
 ];
 
 /// How the console refuses: whoever is not known is asked to sign in, and comes back to the page.

@@ -27,6 +27,8 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     section!("map"),
     section!("camera"),
     section!("delivery"),
+    section!("report"),
+    section!("system"),
     section!("people"),
 ];
 

@@ -9,7 +9,9 @@ pub mod cases;
 pub mod deliveries;
 pub mod map;
 pub mod people;
+pub mod reports;
 pub mod sign_in;
+pub mod system;
 pub mod users;
 
 use askama::Template;

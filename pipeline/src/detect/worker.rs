@@ -135,6 +135,11 @@ impl Worker {
                 self.board.decoded(&ticket.plan.camera);
                 self.distrust(&ticket.plan.camera, sample.as_ref(), moments.captured_at, &mut answers);
                 self.compare(&ticket, glimpse.as_ref(), moments.captured_at, &mut answers);
+                for (&due, answer) in ticket.due.iter().zip(&answers) {
+                    if !answer.findings.hits.is_empty() {
+                        self.schedule.found(&ticket, due);
+                    }
+                }
                 let seen = Seen {
                     camera: &ticket.plan.camera,
                     captured_at: moments.captured_at,
