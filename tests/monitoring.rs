@@ -9,27 +9,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use support::{City, root, until};
 
-/// Labels of what a city without a mishap has not counted yet.
-const NOT_YET: &[(&str, &[&str])] = &[
-    ("citybrain_intake_refused", &["reason"]),
-    ("citybrain_store_failures", &["reason"]),
-    ("citybrain_snapshot_failures", &["reason"]),
-    ("citybrain_spool_losses", &["reason"]),
-    ("citybrain_sightings_held", &["kind", "reason"]),
-    ("citybrain_permit_entries", &["register", "state"]),
-    ("citybrain_destination_down", &["destination"]),
-    ("citybrain_capture_to_delivery_seconds", &["kind", "destination"]),
-    ("citybrain_deliveries", &["destination", "outcome"]),
-    ("citybrain_case_actions", &["kind", "action"]),
-    ("citybrain_decode_failures", &["codec", "reason"]),
-    ("citybrain_cascade", &["model", "outcome"]),
-    ("citybrain_polls", &["outcome"]),
-    ("citybrain_sensor_messages_refused", &["reason"]),
-    ("citybrain_requests_turned_away", &["reason"]),
-    ("citybrain_camera_failures", &["reason"]),
-    ("citybrain_capture_dropped", &["reason"]),
-    ("citybrain_cameras_impaired", &["fault"]),
-    ("citybrain_gate", &["verdict"]),
+/// What a city without a mishap has not counted yet, and therefore does not show: name, type, labels. That such a metric is
+/// registered is looked up in the source.
+const NOT_YET: &[(&str, &str, &[&str])] = &[
+    ("citybrain_intake_refused", "counter", &["reason"]),
+    ("citybrain_store_failures", "counter", &["reason"]),
+    ("citybrain_snapshot_failures", "counter", &["reason"]),
+    ("citybrain_spool_losses", "counter", &["reason"]),
+    ("citybrain_sightings_held", "counter", &["kind", "reason"]),
+    ("citybrain_permit_entries", "gauge", &["register", "state"]),
+    ("citybrain_destination_down", "gauge", &["destination"]),
+    ("citybrain_capture_to_delivery_seconds", "histogram", &["kind", "destination"]),
+    ("citybrain_deliveries", "counter", &["destination", "outcome"]),
+    ("citybrain_case_actions", "counter", &["kind", "action"]),
+    ("citybrain_decode_failures", "counter", &["codec", "reason"]),
+    ("citybrain_cascade", "counter", &["model", "outcome"]),
+    ("citybrain_polls", "counter", &["outcome"]),
+    ("citybrain_sensor_messages_refused", "counter", &["reason"]),
+    ("citybrain_requests_turned_away", "counter", &["reason"]),
+    ("citybrain_camera_failures", "counter", &["reason"]),
+    ("citybrain_capture_dropped", "counter", &["reason"]),
+    ("citybrain_cameras_impaired", "gauge", &["fault"]),
+    ("citybrain_gate", "counter", &["verdict"]),
+    ("citybrain_camera_connects", "counter", &[]),
+    ("citybrain_looks_missed", "counter", &["kind"]),
+    ("citybrain_look_age_seconds", "histogram", &["kind"]),
 ];
 
 /// What stands before a parenthesis and is no metric.
@@ -86,6 +90,13 @@ impl Exposed {
                 }
             }
         }
+        let sources = sources();
+        for (name, kind, _) in NOT_YET {
+            let short = name.trim_start_matches("citybrain_");
+            let is_registered = [*name, short].iter().any(|name| sources.contains(&format!("\"{name}\"")));
+            assert!(is_registered, "{name} is registered nowhere");
+            exposed.kinds.entry((*name).to_owned()).or_insert_with(|| (*kind).to_owned());
+        }
         exposed
     }
 
@@ -105,10 +116,27 @@ impl Exposed {
 
     fn labels(&self, family: &str) -> BTreeSet<String> {
         let mut labels = self.labels.get(family).cloned().unwrap_or_default();
-        let not_yet = NOT_YET.iter().filter(|(name, _)| *name == family).flat_map(|(_, labels)| *labels);
+        let not_yet = NOT_YET.iter().filter(|(name, ..)| *name == family).flat_map(|(.., labels)| *labels);
         labels.extend(not_yet.map(|label| (*label).to_owned()));
         labels
     }
+}
+
+/// The source of the rooms that count.
+fn sources() -> String {
+    let mut folders = vec![root().join("pipeline/src"), root().join("dispatcher/src")];
+    let mut text = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder of the source") {
+            let path = entry.expect("it can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                text.push_str(&std::fs::read_to_string(path).expect("it can be read"));
+            }
+        }
+    }
+    text
 }
 
 /// `a="b",c=~"d"` as pairs.

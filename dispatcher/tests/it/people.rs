@@ -49,7 +49,8 @@ impl Server {
     /// The id that a cookie of a session holds.
     async fn session(&self, name: &str) -> String {
         let rules = self.house.services.city().people.clone();
-        self.people().sign_in(&rules, name, PASSWORD, "192.0.2.1", "test").await.unwrap().0
+        let user = self.people().user(name).await.unwrap();
+        self.people().begin_session(&rules, &user, "192.0.2.1", "test").await.unwrap()
     }
 
     fn ask(&self, method: Method, path: &str) -> RequestBuilder {
