@@ -159,7 +159,12 @@ mod tests {
         values: &'static [&'static str],
     }
 
-    const fn rule(name: &'static str, at_least: usize, at_most: usize, values: &'static [&'static str]) -> Rule {
+    const fn rule(
+        name: &'static str,
+        at_least: usize,
+        at_most: usize,
+        values: &'static [&'static str],
+    ) -> Rule {
         Rule { name, at_least, at_most, values }
     }
 
@@ -187,8 +192,18 @@ mod tests {
             1,
             MANY,
             &[
-                "Geo", "Met", "Safety", "Security", "Rescue", "Fire", "Health", "Env", "Transport", "Infra",
-                "CBRNE", "Other",
+                "Geo",
+                "Met",
+                "Safety",
+                "Security",
+                "Rescue",
+                "Fire",
+                "Health",
+                "Env",
+                "Transport",
+                "Infra",
+                "CBRNE",
+                "Other",
             ],
         ),
         rule("event", 1, 1, &[]),
@@ -196,9 +211,7 @@ mod tests {
             "responseType",
             0,
             MANY,
-            &[
-                "Shelter", "Evacuate", "Prepare", "Execute", "Avoid", "Monitor", "Assess", "AllClear", "None",
-            ],
+            &["Shelter", "Evacuate", "Prepare", "Execute", "Avoid", "Monitor", "Assess", "AllClear", "None"],
         ),
         rule("urgency", 1, 1, &["Immediate", "Expected", "Future", "Past", "Unknown"]),
         rule("severity", 1, 1, &["Extreme", "Severe", "Moderate", "Minor", "Unknown"]),
@@ -254,7 +267,12 @@ mod tests {
         assert!(order.is_sorted(), "elements out of order: {all:?}");
         for rule in rules {
             let of_it: Vec<_> = all.iter().filter(|(name, _)| name == rule.name).collect();
-            assert!((rule.at_least..=rule.at_most).contains(&of_it.len()), "{} of {}", of_it.len(), rule.name);
+            assert!(
+                (rule.at_least..=rule.at_most).contains(&of_it.len()),
+                "{} of {}",
+                of_it.len(),
+                rule.name
+            );
             for (_, text) in of_it.iter().filter(|_| !rule.values.is_empty()) {
                 assert!(rule.values.contains(&text.as_str()), "{} is no {}", text, rule.name);
             }
@@ -298,7 +316,9 @@ mod tests {
         if let Some(circle) = text(&area, "circle") {
             let (point, radius) = circle.split_once(' ').unwrap();
             let numbers: Vec<f64> = point.split(',').chain([radius]).map(|n| n.parse().unwrap()).collect();
-            assert!(matches!(numbers[..], [lat, lon, km] if lat.abs() <= 90.0 && lon.abs() <= 180.0 && km > 0.0));
+            assert!(
+                matches!(numbers[..], [lat, lon, km] if lat.abs() <= 90.0 && lon.abs() <= 180.0 && km > 0.0)
+            );
         }
     }
 
@@ -306,10 +326,9 @@ mod tests {
     fn every_alert_keeps_to_the_elements_order_and_values_of_cap_1_2() {
         let link = Url::parse("http://127.0.0.1:8080/cases/x?a=1&b=2").unwrap();
         for state in CaseState::ALL {
-            for (position, camera, area) in [
-                (Some([121.5, 31.2]), true, Some("<quay>, \"dock\" & 'pier'\u{1}\n")),
-                (None, false, None),
-            ] {
+            for (position, camera, area) in
+                [(Some([121.5, 31.2]), true, Some("<quay>, \"dock\" & 'pier'\u{1}\n")), (None, false, None)]
+            {
                 let mut case = a_case("gate-1");
                 case.state = *state;
                 case.position = position;

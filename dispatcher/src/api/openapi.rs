@@ -671,7 +671,9 @@ impl Book {
     /// What is answered in JSON at an address of Open311 that ends so is answered in XML at one that ends in `.xml`.
     fn in_xml_too(&mut self) {
         for name in ["services", "requests"] {
-            let Some(mut item) = self.paths.get(&format!("/open311/v2/{name}.json")).cloned() else { continue };
+            let Some(mut item) = self.paths.get(&format!("/open311/v2/{name}.json")).cloned() else {
+                continue;
+            };
             let operations = item.as_object_mut().into_iter().flatten();
             for (_, operation) in operations {
                 let id = operation["operationId"].as_str().unwrap_or_default().to_owned();

@@ -199,7 +199,10 @@ async fn another_system_reports_and_reads_by_open311() {
         request.header("content-type", "application/x-www-form-urlencoded").body(body)
     };
     let posted = xml(form("service_code=littering&lat=31.2&long=121.5"), StatusCode::CREATED).await;
-    assert!(posted.contains(&format!("<service_request_id>{id}</service_request_id>")), "it joined: {posted}");
+    assert!(
+        posted.contains(&format!("<service_request_id>{id}</service_request_id>")),
+        "it joined: {posted}"
+    );
     let refused = xml(form("service_code=fire&lat=north&long=1"), StatusCode::BAD_REQUEST).await;
     assert!(refused.contains("<description>lat is no number of degrees</description>"), "{refused}");
     for bad in [
