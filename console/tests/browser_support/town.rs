@@ -67,6 +67,7 @@ pub struct Town {
     /// What it may be asked.
     pub services: Services,
     /// Its configuration's file.
+    #[allow(dead_code, reason = "each user of this file needs a part of it")]
     pub file: PathBuf,
     _dispatcher: Arc<Dispatcher>,
     bus: mpsc::Sender<DetectionBatch>,
