@@ -288,7 +288,23 @@ impl Services {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     pub async fn open_cases(&self) -> Result<Vec<Case>, StoreError> {
-        self.0.store.open_cases(MAX_OPEN).await
+        self.0.store.open_cases(0, MAX_OPEN).await
+    }
+
+    /// A part of the open cases, newest first: `limit` of them after the first `skip`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn open_part(&self, skip: u32, limit: u32) -> Result<Vec<Case>, StoreError> {
+        self.0.store.open_cases(skip, limit).await
+    }
+
+    /// Cases in a state, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn cases_in(&self, state: CaseState, limit: u32) -> Result<Vec<Case>, StoreError> {
+        self.0.store.cases_in(state, limit).await
     }
 
     /// Open cases of a kind, newest first, at most some thousands.

@@ -206,7 +206,7 @@ fn burning(camera: &str, at: Timestamp, n: u64) -> anyhow::Result<FrameDetection
     let detection = Detection {
         kind: fire.clone(),
         label: Label::new("fire"),
-        score: Score::new(0.95).context("a score")?,
+        score: Score::new(0.8).context("a score")?,
         bbox: BoundingBox::new(0.4, 0.4, 0.6, 0.6)?,
         change: None,
     };
