@@ -377,7 +377,7 @@ async fn a_stream_too_many_is_told_so_and_the_pages_go_on() -> anyhow::Result<()
 
 #[test]
 fn every_vendored_file_is_the_one_of_the_manifest() -> anyhow::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vendor");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vendor");
     let manifest = std::fs::read_to_string(folder.join("manifest.toml"))?;
     let value = |key: &str| {
         let line = manifest.lines().find(|line| line.starts_with(key)).unwrap_or_default();
