@@ -8,6 +8,7 @@ mod town;
 
 use anyhow::{Context, ensure};
 use browser::{Browser, ENTER, Look, TAB};
+use citybrain_dispatcher::services::MAX_STREAMS;
 use citybrain_types::{CaseState, EventKind};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -288,7 +289,6 @@ async fn zones_are_drawn_by_keyboard_and_in_force_when_they_are_saved() -> anyho
     // What would be wrong is refused in words, and stays drawn.
     browser.run("document.querySelector('#part-kinds').insertAdjacentHTML('beforeend', '<input type=checkbox value=dragon>')", Value::Null).await?;
     browser.click("#part-0").await?;
-    browser.click("#part-1").await?;
     browser.click("#part-kinds input[value=dragon]").await?;
     browser.click("#save").await?;
     browser.until("document.getElementById('said').classList.contains('warn')").await?;
@@ -340,9 +340,44 @@ async fn a_dead_delivery_is_sent_again_from_its_page() -> anyhow::Result<()> {
     quiet(&browser, "deliveries").await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_too_many_is_told_so_and_the_pages_go_on() -> anyhow::Result<()> {
+    let town = Town::open(2).await?;
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let events = format!("{}/api/v1/events", town.home);
+    let mut open = Vec::new();
+    for n in 0..MAX_STREAMS {
+        let stream = client.get(&events).send().await?;
+        ensure!(stream.status().is_success(), "stream {n}: {}", stream.status());
+        open.push(stream);
+    }
+    let refused = client.get(&events).send().await?;
+    ensure!(refused.status() == 503 && refused.headers().contains_key("retry-after"), "{refused:?}");
+    ensure!(refused.text().await?.contains("close pages"));
+    for page in ["/", "/cases", "/system"] {
+        let answer = client.get(format!("{}{page}", town.home)).send().await?;
+        ensure!(answer.status().is_success(), "{page}: {}", answer.status());
+    }
+    // Those that are open hear what happens.
+    town.burn("gate-1").await?;
+    let mut heard = String::new();
+    while !heard.contains("event: case") {
+        let part = tokio::time::timeout(browser::PATIENCE, open[0].chunk()).await??.context("it goes on")?;
+        heard.push_str(&String::from_utf8_lossy(&part));
+    }
+    open.clear();
+    for _ in 0..600 {
+        if client.get(&events).send().await?.status().is_success() {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("seats that were left stay taken")
+}
+
 #[test]
 fn every_vendored_file_is_the_one_of_the_manifest() -> anyhow::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vendor");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vendor");
     let manifest = std::fs::read_to_string(folder.join("manifest.toml"))?;
     let value = |key: &str| {
         let line = manifest.lines().find(|line| line.starts_with(key)).unwrap_or_default();

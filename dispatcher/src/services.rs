@@ -23,8 +23,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use url::Url;
+
+/// Streams of events that are served at once. Every change is written once for each; the pages of one browser share one.
+pub const MAX_STREAMS: usize = 256;
 
 /// Folder of the snapshots below the data folder; the pipeline writes them.
 pub const SNAPSHOT_FOLDER: &str = "snapshots";
@@ -118,6 +121,7 @@ struct Inner {
     desk: Desk,
     wake: Box<dyn Fn() + Send + Sync>,
     people: People,
+    streams: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Services {
@@ -169,6 +173,7 @@ impl Services {
             desk,
             wake,
             people,
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         }))
     }
 
@@ -287,7 +292,23 @@ impl Services {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     pub async fn open_cases(&self) -> Result<Vec<Case>, StoreError> {
-        self.0.store.open_cases(MAX_OPEN).await
+        self.0.store.open_cases(0, MAX_OPEN).await
+    }
+
+    /// A part of the open cases, newest first: `limit` of them after the first `skip`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn open_part(&self, skip: u32, limit: u32) -> Result<Vec<Case>, StoreError> {
+        self.0.store.open_cases(skip, limit).await
+    }
+
+    /// Cases in a state, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn cases_in(&self, state: CaseState, limit: u32) -> Result<Vec<Case>, StoreError> {
+        self.0.store.cases_in(state, limit).await
     }
 
     /// Open cases of a kind, newest first, at most some thousands.
@@ -426,6 +447,12 @@ impl Services {
         tracing::info!(%destination, queued, "an operator has dead deliveries sent again");
         (self.0.wake)();
         Ok(queued)
+    }
+
+    /// A seat for one more stream of events, held as long as the stream lives; `None` when all [`MAX_STREAMS`] are taken.
+    #[must_use]
+    pub fn stream_seat(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.streams).try_acquire_owned().ok()
     }
 
     /// Changes from now on. A listener that falls behind is told so and goes on with what is new.

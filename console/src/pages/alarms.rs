@@ -17,7 +17,7 @@ use citybrain_dispatcher::case::action::allowed;
 use citybrain_dispatcher::case::action::{Action, Order};
 use citybrain_dispatcher::people::Actor;
 use citybrain_dispatcher::people::role::may_act;
-use citybrain_dispatcher::{CaseFilter, OrderError, PageRequest, Services, StoreError};
+use citybrain_dispatcher::{OrderError, Services, StoreError};
 use citybrain_types::{Case, CaseAction, CaseId, CaseState, DepartmentId, Timestamp, VoidReason};
 use std::collections::BTreeMap;
 
@@ -79,10 +79,8 @@ async fn open_alarms(services: &Services) -> Result<Vec<(u8, Case)>, StoreError>
         services.open_of_kind(&kind.kind).await?.into_iter().for_each(&mut add);
     }
     for state in [CaseState::Verifying, CaseState::Reported, CaseState::Returned] {
-        let filter = CaseFilter { state: Some(state), ..CaseFilter::default() };
         let most = u32::try_from(MAX_ALARMS).unwrap_or(u32::MAX);
-        let page = services.cases(&filter, &PageRequest::new(Some(most), None)).await?;
-        page.cases.into_iter().for_each(&mut add);
+        services.cases_in(state, most).await?.into_iter().for_each(&mut add);
     }
     let mut alarms: Vec<(u8, Case)> = found.into_values().collect();
     alarms.sort_by_key(|(rank, case)| (*rank, std::cmp::Reverse(case.opened_at), case.id.clone()));

@@ -198,16 +198,18 @@ async fn set_zones(
     let refuse = |status: StatusCode, why: Vec<String>| {
         (status, Json(serde_json::json!({ "problems": why }))).into_response()
     };
-    let words = |key: &str| vec![visitor.language.t(key).to_owned()];
+    let language = visitor.language;
     let Some(configurator) = &house.configurator else {
-        return refuse(StatusCode::CONFLICT, words("camera.no_file"));
+        return refuse(StatusCode::CONFLICT, vec![language.t("camera.no_file").to_owned()]);
     };
     let Ok(id) = CameraId::new(&id) else {
         return refuse(StatusCode::NOT_FOUND, vec![visitor.language.fill("camera.unknown", &[("id", &id)])]);
     };
     match configurator.set_parts(id, drawn.parts, drawn.version).await {
         Ok(version) => Json(serde_json::json!({ "version": version })).into_response(),
-        Err(ConfigRefusal::Stale) => refuse(StatusCode::CONFLICT, words("camera.config_changed")),
+        Err(ConfigRefusal::Stale) => {
+            refuse(StatusCode::CONFLICT, vec![language.t("camera.config_changed").to_owned()])
+        }
         Err(ConfigRefusal::Invalid(why)) => refuse(StatusCode::UNPROCESSABLE_ENTITY, why),
         Err(ConfigRefusal::Unwritable(why)) => refuse(StatusCode::CONFLICT, vec![why]),
     }

@@ -135,7 +135,33 @@ fn address(query: &CasesQuery, page: Option<usize>, cursor: Option<&str>) -> Str
     format!("/cases?{}", pairs.finish())
 }
 
+/// Whether every open case is asked for, newest first: the store pages these by itself.
+fn is_plain(query: &CasesQuery) -> bool {
+    let CasesQuery { kind, state, department, area, sort, .. } = query;
+    [kind, state, department, area].into_iter().all(String::is_empty)
+        && matches!(sort.as_str(), "" | "newest")
+}
+
+async fn newest(services: &Services, query: &CasesQuery) -> Result<Part, StoreError> {
+    let is_open =
+        |state: &CaseState| !matches!(state, CaseState::Closed | CaseState::Void | CaseState::Linked);
+    let counts = services.counts().await?;
+    let all: u64 = counts.iter().filter(|(state, _)| is_open(state)).map(|(_, count)| count).sum();
+    let found = usize::try_from(all).unwrap_or(usize::MAX);
+    let page = query.page.parse::<usize>().unwrap_or(1).clamp(1, found.div_ceil(PAGE).max(1));
+    let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    Ok(Part {
+        cases: services.open_part(number((page - 1) * PAGE), number(PAGE)).await?,
+        found: Some(found),
+        previous: (page > 1).then(|| address(query, Some(page - 1), None)),
+        next: (page * PAGE < found).then(|| address(query, Some(page + 1), None)),
+    })
+}
+
 async fn open(services: &Services, query: &CasesQuery, scope: &Scope) -> Result<Part, StoreError> {
+    if is_plain(query) {
+        return newest(services, query).await;
+    }
     let city = services.city();
     let mut cases = services.open_cases().await?;
     cases.retain(|case| scope.holds(case) && is_wanted(&city, case, query));

@@ -109,7 +109,7 @@ fn facts(
     let lost =
         figures.sum("citybrain_detection_log_lost_total") + figures.sum("citybrain_store_failures_total");
     let tone = |bad: bool| if bad { "warn" } else { "good" };
-    let yes = |value| language.t(if value { "system.yes" } else { "system.no" }).to_owned();
+    let yes = |value| if value { language.t("system.yes") } else { language.t("system.no") }.to_owned();
     let mut facts = vec![
         (named("ready"), yes(ready), if ready { "good" } else { "alarm" }),
         (named("cameras"), format!("{live} / {}", cameras.len()), tone(live < cameras.len())),

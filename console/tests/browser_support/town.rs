@@ -67,8 +67,9 @@ pub struct Town {
     /// What it may be asked.
     pub services: Services,
     /// Its configuration's file.
+    #[allow(dead_code, reason = "each user of this file needs a part of it")]
     pub file: PathBuf,
-    dispatcher: Arc<Dispatcher>,
+    _dispatcher: Arc<Dispatcher>,
     bus: mpsc::Sender<DetectionBatch>,
     _focus: mpsc::Receiver<FocusRequest>,
     server: tokio::task::JoinHandle<()>,
@@ -162,10 +163,19 @@ impl Town {
         let server = tokio::spawn(async move {
             let _ = axum::serve(listener, routes).await;
         });
-        Ok(Self { home, services, file, dispatcher, bus, _focus: focus, server, _folder: folder })
+        Ok(Self {
+            home,
+            services,
+            file,
+            _dispatcher: dispatcher,
+            bus,
+            _focus: focus,
+            server,
+            _folder: folder,
+        })
     }
 
-    /// Looks of a camera over the last seconds in which a fire is seen: enough for a pre-alarm.
+    /// Looks of a camera over the last seconds in which a fire is seen: enough for a pre-alarm, too few for a verdict.
     pub async fn burn(&self, camera: &str) -> anyhow::Result<()> {
         let now = citybrain_types::Clock::now(&SystemClock);
         let looks: Vec<FrameDetections> = (0..5)
@@ -184,6 +194,7 @@ impl Town {
             position: Some(position),
             area: None,
             photos: Vec::new(),
+            sent_by: None,
         };
         let (case, _) = self.services.report(report, Vec::new(), |_, _| None).await?;
         Ok(case)
@@ -195,8 +206,9 @@ fn burning(camera: &str, at: Timestamp, n: u64) -> anyhow::Result<FrameDetection
     let detection = Detection {
         kind: fire.clone(),
         label: Label::new("fire"),
-        score: Score::new(0.95)?,
+        score: Score::new(0.8).context("a score")?,
         bbox: BoundingBox::new(0.4, 0.4, 0.6, 0.6)?,
+        change: None,
     };
     Ok(FrameDetections {
         camera: CameraId::new(camera)?,

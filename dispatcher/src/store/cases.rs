@@ -112,16 +112,32 @@ impl Store {
         rows.iter().map(|row| body("cases", row)).collect()
     }
 
-    /// Open cases, newest first, at most `limit`.
+    /// Cases in a state, newest first, at most `limit`.
     ///
     /// # Errors
     /// [`StoreError`] when the store does not answer or a row is damaged.
-    pub async fn open_cases(&self, limit: u32) -> Result<Vec<Case>, StoreError> {
+    pub async fn cases_in(&self, state: CaseState, limit: u32) -> Result<Vec<Case>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, body FROM cases WHERE state = $1 ORDER BY opened_at DESC, id DESC LIMIT $2",
+        )
+        .bind(state.name())
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|row| body("cases", row)).collect()
+    }
+
+    /// Open cases, newest first, at most `limit` after the first `skip`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn open_cases(&self, skip: u32, limit: u32) -> Result<Vec<Case>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, body FROM cases WHERE state NOT IN ('closed', 'void', 'linked') \
-             ORDER BY opened_at DESC, id DESC LIMIT $1",
+             ORDER BY opened_at DESC, id DESC LIMIT $1 OFFSET $2",
         )
         .bind(i64::from(limit))
+        .bind(i64::from(skip))
         .fetch_all(&self.readers)
         .await?;
         rows.iter().map(|row| body("cases", row)).collect()
