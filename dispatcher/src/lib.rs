@@ -30,12 +30,14 @@ pub mod metrics;
 pub mod outbox;
 pub mod permit;
 pub mod photo;
+pub mod policy;
 pub mod replay;
 pub mod sensor;
 pub mod services;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod verdict;
 
 pub use case::OrderError;
 pub use services::{CameraView, CaseView, Change, Readiness, Services};

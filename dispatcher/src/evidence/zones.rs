@@ -1,10 +1,12 @@
 //! Which detections count: by catalogue, by what the camera looks for, by masks, and by zones with their hours.
 
 use super::Ignored;
+use super::fixed::MicroNats;
 use super::track::Found;
 use citybrain_ingest_config::City;
+use citybrain_ingest_config::policy::Calibration;
 use citybrain_ingest_config::resolved::{Camera, Zone};
-use citybrain_types::{Detection, EventKind, FrameDetections, Timestamp};
+use citybrain_types::{Detection, EventKind, FrameDetections, Score, Timestamp};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 
@@ -32,6 +34,8 @@ pub(super) struct Rules<'a> {
     pub(super) camera: &'a Camera,
     pub(super) city: &'a City,
     pub(super) calendar: &'a Calendar,
+    /// How scores become probabilities, by kind.
+    pub(super) calibration: &'a BTreeMap<EventKind, Calibration>,
 }
 
 impl Rules<'_> {
@@ -49,10 +53,16 @@ impl Rules<'_> {
                     score: detection.score,
                     bbox: detection.bbox,
                     hit_score,
+                    says: self.log_odds(&detection.kind, detection.score),
                 }),
             }
         }
         by_kind
+    }
+
+    /// What a score says: a hit is a hit by the score of the model, evidence adds up by the calibrated one.
+    fn log_odds(&self, kind: &EventKind, score: Score) -> MicroNats {
+        MicroNats::logit(self.calibration.get(kind).map_or(score, |calibration| calibration.apply(score)))
     }
 
     /// Whether it counts, and the hit score of its zone where that has one.

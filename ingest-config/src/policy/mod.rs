@@ -55,7 +55,7 @@ pub struct Policy {
 pub struct PolicyRule {
     /// Its code in the catalogue.
     pub kind: EventKind,
-    /// Only in these cameras. With neither cameras nor areas it holds in every camera without thresholds of its own.
+    /// Only in these cameras. With neither cameras nor areas it holds in all, also in those with thresholds of their own.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     #[schemars(length(max = 2000))]
     pub cameras: BTreeSet<CameraId>,
@@ -309,7 +309,12 @@ impl PolicyRule {
     /// What the rule is laid over: the catalogue's row (`None`), or each camera it is for.
     fn bases(&self, city: &City) -> Vec<(Option<CameraId>, EvidencePolicy)> {
         if self.is_for_all() {
-            return city.kinds.get(&self.kind).map(|row| (None, row.evidence)).into_iter().collect();
+            let row = city.kinds.get(&self.kind).map(|row| (None, row.evidence));
+            // What a camera has of its own gives way where the rule names it: the rule is for all.
+            let own = city.cameras.values().filter_map(|camera| {
+                Some((Some(camera.id.clone()), *camera.evidence.get(&self.kind)?))
+            });
+            return row.into_iter().chain(own).collect();
         }
         let named = |id: &CameraId| self.cameras.contains(id);
         let inside = |area: Option<&str>| !self.areas.is_empty() && city.cases.covers(&self.areas, area);

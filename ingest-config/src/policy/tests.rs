@@ -42,13 +42,17 @@ fn hit_score(city: &City, id: &str) -> f32 {
 }
 
 #[test]
-fn a_rule_of_a_kind_leaves_cameras_with_thresholds_of_their_own_and_a_later_rule_has_the_last_word() {
+fn a_rule_of_a_kind_holds_in_every_camera_and_a_later_rule_has_the_last_word() {
     let city = city();
     let kind = serde_json::json!({ "kind": "fire", "set": { "hit_score": 0.4, "quiet_after_secs": 90 } });
     let laid = policy(serde_json::json!({ "rules": [kind] })).laid_over(&city).unwrap();
-    assert_eq!((hit_score(&laid, "gate-1"), hit_score(&laid, "gate-2")), (0.4, 0.7));
+    assert_eq!((hit_score(&laid, "gate-1"), hit_score(&laid, "gate-2")), (0.4, 0.4));
     let quiet = laid.kinds[&EventKind::new("fire")].incident.quiet_after;
     assert_eq!(quiet, Some(Duration::from_secs(90)));
+    // What it does not name stays as the camera has it.
+    let looks = serde_json::json!({ "rules": [{ "kind": "fire", "set": { "looks_counted": 9 } }] });
+    let laid = policy(looks).laid_over(&city).unwrap();
+    assert_eq!((hit_score(&laid, "gate-1"), hit_score(&laid, "gate-2")), (0.5, 0.7));
     let area = serde_json::json!({ "kind": "fire", "areas": ["harbour"], "set": { "hit_score": 0.3 } });
     let both =
         serde_json::json!({ "kind": "fire", "cameras": ["gate-1", "gate-2"], "set": { "hit_score": 0.2 } });
