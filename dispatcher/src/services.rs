@@ -1,19 +1,22 @@
 //! What the API and the console may ask of the dispatcher.
 
 use crate::appraisal::{Appraisal, Period, appraise};
-use crate::case::action::{self, Action, Order};
+use crate::case::action::{self, Order};
 use crate::case::report::{self, Report};
 use crate::case::{Desk, OrderError};
 use crate::envelope;
 use crate::incident::Incident;
+use crate::policy::{Office, PolicyState};
+use crate::silence::{Draft, Silence, SilenceError, SilenceKeeper};
 use crate::store::{
     Answer, CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
 };
+use crate::verdict::Reviewer;
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{Kind, Site};
 use citybrain_types::{
     CameraDirectory, CameraStatus, Case, CaseAction, CaseChange, CaseId, CaseState, Clock, Delivery,
-    DeliveryState, DestinationId, EventKind, IncidentId, SnapshotRef, VoidReason,
+    DeliveryState, DestinationId, EventKind, SnapshotRef,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,7 +24,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, watch};
 use url::Url;
 
 /// Folder of the snapshots below the data folder; the pipeline writes them.
@@ -76,6 +79,13 @@ pub enum Change {
         /// Where the delivery stands now.
         state: DeliveryState,
     },
+    /// A policy was begun, or stands otherwise.
+    Policy {
+        /// The policy.
+        policy: String,
+        /// How it stands now.
+        state: PolicyState,
+    },
     /// A camera's connection has changed.
     Camera {
         /// How it stands now.
@@ -107,7 +117,9 @@ struct Inner {
     clock: Arc<dyn Clock>,
     listeners: broadcast::Sender<Change>,
     bus_attached: Arc<AtomicBool>,
-    rule: mpsc::Sender<IncidentId>,
+    silences: SilenceKeeper,
+    office: Office,
+    reviewer: Reviewer,
     desk: Desk,
     wake: Box<dyn Fn() + Send + Sync>,
 }
@@ -126,8 +138,12 @@ pub(crate) struct ServiceParts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) listeners: broadcast::Sender<Change>,
     pub(crate) bus_attached: Arc<AtomicBool>,
-    /// Tells the incidents what a person has refused.
-    pub(crate) rule: mpsc::Sender<IncidentId>,
+    /// Makes and ends silences.
+    pub(crate) silences: SilenceKeeper,
+    /// Changes policies.
+    pub(crate) office: Office,
+    /// Takes verdicts.
+    pub(crate) reviewer: Reviewer,
     /// Changes cases.
     pub(crate) desk: Desk,
     /// Wakes the workers that deliver.
@@ -136,8 +152,32 @@ pub(crate) struct ServiceParts {
 
 impl Services {
     pub(crate) fn new(parts: ServiceParts) -> Self {
-        let ServiceParts { city, store, cameras, clock, listeners, bus_attached, rule, desk, wake } = parts;
-        Self(Arc::new(Inner { city, store, cameras, clock, listeners, bus_attached, rule, desk, wake }))
+        let ServiceParts {
+            city,
+            store,
+            cameras,
+            clock,
+            listeners,
+            bus_attached,
+            silences,
+            office,
+            reviewer,
+            desk,
+            wake,
+        } = parts;
+        Self(Arc::new(Inner {
+            city,
+            store,
+            cameras,
+            clock,
+            listeners,
+            bus_attached,
+            silences,
+            office,
+            reviewer,
+            desk,
+            wake,
+        }))
     }
 
     /// The configuration in force.
@@ -146,11 +186,53 @@ impl Services {
         Arc::clone(&self.0.city.borrow())
     }
 
-    /// A person has found that an incident is no case: what is seen at its place opens nothing from the next look on,
-    /// while it stays there. `false` when so many such words wait that this one cannot; say it again.
+    /// Where policies are written, approved, put in force and taken back.
     #[must_use]
-    pub fn reject(&self, incident: IncidentId) -> bool {
-        self.0.rule.try_send(incident).is_ok()
+    pub fn policies(&self) -> &Office {
+        &self.0.office
+    }
+
+    /// Where verdicts are given, and calibrations made of them.
+    #[must_use]
+    pub fn reviewer(&self) -> &Reviewer {
+        &self.0.reviewer
+    }
+
+    /// Silences some sightings for a while, from the next look on. `answer` makes what is kept under the request's
+    /// idempotency key, in the same transaction.
+    ///
+    /// # Errors
+    /// [`SilenceError`] when the draft is refused, so many are in force, or the store does not answer.
+    pub async fn make_silence(
+        &self,
+        draft: Draft,
+        answer: impl Fn(&Silence) -> Option<Answer>,
+    ) -> Result<Silence, SilenceError> {
+        self.0.silences.make(draft, answer).await
+    }
+
+    /// Ends a silence before its time, from the next look on.
+    ///
+    /// # Errors
+    /// [`SilenceError`] when there is none of that id, it is over, or the store does not answer.
+    pub async fn end_silence(&self, id: &str, by: &str) -> Result<Silence, SilenceError> {
+        self.0.silences.end(id, by).await
+    }
+
+    /// Silences, newest first, at most 1,000, those that are over with them.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn silences(&self) -> Result<Vec<Silence>, StoreError> {
+        self.0.store.silences(None).await
+    }
+
+    /// One silence.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn silence(&self, id: &str) -> Result<Option<Silence>, StoreError> {
+        self.0.store.silence(id).await
     }
 
     /// Why a case was opened: the incident behind it, with its frames, contributions, witnesses and thresholds.
@@ -227,13 +309,7 @@ impl Services {
         seen: Option<u32>,
         answer: impl Fn(&Case) -> Option<Answer>,
     ) -> Result<Case, OrderError> {
-        let case = self.0.desk.act(id, order, seen, answer).await?;
-        // What a person has called no case does not open one again at once.
-        if matches!(order.action, Action::Void(VoidReason::FalseAlarm)) && !self.reject(case.incident.clone())
-        {
-            tracing::warn!(case = %case.id, "its place is not remembered as rejected: too many were rejected at once");
-        }
-        Ok(case)
+        self.0.desk.act(id, order, seen, answer).await
     }
 
     /// Takes in a report with its photos; `answer` makes what is kept under the request's idempotency key, in the same

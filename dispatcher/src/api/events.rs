@@ -12,7 +12,7 @@ use tokio_stream::wrappers::BroadcastStream;
 /// A silent stream says that it lives this often, so that proxies do not cut it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// `case`, `delivery` and `camera` events with JSON data; `missed` tells a listener that fell behind to read again.
+/// `case`, `delivery`, `camera` and `policy` events with JSON data; `missed` tells a listener that fell behind to read again.
 pub(super) async fn events(
     State(services): State<Services>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
@@ -27,6 +27,7 @@ fn event(change: &Change) -> Event {
         Change::Case { .. } => "case",
         Change::Delivery { .. } => "delivery",
         Change::Camera { .. } => "camera",
+        Change::Policy { .. } => "policy",
     };
     Event::default()
         .event(name)

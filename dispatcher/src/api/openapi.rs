@@ -1,14 +1,18 @@
 //! The OpenAPI 3.1 document of the API, made from the types that are read and written.
 
+mod policies;
+
 use super::actions::ActionBody;
 use super::appraisal::Form;
 use super::cases::{Cameras, Kinds, Replayed};
 use super::open311::{Posted, Request as GeoRequest, Service as GeoService};
 use super::problem::Problem;
 use super::reports::{ReportBody, Reported};
+use super::silences::{EndBody, SilenceBody, SilenceView, Silences};
 use crate::appraisal::{Appraisal, PeriodKind};
 use crate::services::Services;
 use crate::services::{CaseView, Readiness};
+use crate::silence::SilenceState;
 use crate::store::{CasePage, DeliveryPage, MAX_PAGE};
 use axum::Json;
 use axum::extract::State;
@@ -48,7 +52,10 @@ pub fn openapi() -> Value {
     book.cases();
     book.deliveries();
     book.city();
+    book.silences();
     book.open311();
+    book.policies();
+    book.verdicts();
     let mut schemas = book.input.take_definitions(true);
     schemas.extend(book.output.take_definitions(true));
     json!({
@@ -297,6 +304,79 @@ impl Book {
             .with(path("id", "The destination.", &destination))
             .answers(202, "They go out.", "application/json", &replayed)
             .refuses(&problem, PROBLEM, &refusals),
+        );
+    }
+
+    fn silences(&mut self) {
+        let problem = self.out::<Problem>();
+        let (all, one) = (self.out::<Silences>(), self.out::<SilenceView>());
+        let (asked, ended, state) =
+            (self.taken::<SilenceBody>(), self.taken::<EndBody>(), self.taken::<SilenceState>());
+        let id =
+            || path("id", "The silence.", &json!({ "type": "string", "pattern": "^[A-Za-z0-9-]{1,64}$" }));
+        let none = (404, "There is no such silence.");
+        let strangers = (403, "A page of another site may not change anything.");
+        let json = "application/json";
+        self.add(
+            Operation::new("get", "/api/v1/silences", "listSilences", "What opens no case, and what did not")
+                .with(query("state", "In this state only.", &state))
+                .answers(200, "Silences, newest first, at most 1,000.", json, &all)
+                .refuses(&problem, PROBLEM, &[BAD, STORE]),
+        );
+        self.add(
+            Operation::new(
+                "post",
+                "/api/v1/silences",
+                "makeSilence",
+                "Let some sightings open no case for a while",
+            )
+            .with(idempotency())
+            .takes(json, &asked)
+            .answers(201, "It holds from the next look on.", json, &one)
+            .refuses(
+                &problem,
+                PROBLEM,
+                &[
+                    BAD,
+                    strangers,
+                    (409, "So many are in force that no further one is taken."),
+                    (413, "The body is too large."),
+                    (415, "The body is no JSON."),
+                    (422, "It names nothing, or what is not there, or its key was used for another."),
+                    STORE,
+                ],
+            ),
+        );
+        self.add(
+            Operation::new("get", "/api/v1/silences/{id}", "readSilence", "One silence")
+                .with(id())
+                .answers(200, "The silence.", json, &one)
+                .refuses(&problem, PROBLEM, &[none, STORE]),
+        );
+        self.add(
+            Operation::new(
+                "post",
+                "/api/v1/silences/{id}/end",
+                "endSilence",
+                "End a silence before its time",
+            )
+            .with(id())
+            .takes(json, &ended)
+            .answers(200, "It holds no more.", json, &one)
+            .refuses(
+                &problem,
+                PROBLEM,
+                &[
+                    BAD,
+                    strangers,
+                    none,
+                    (409, "It is over already."),
+                    (413, "The body is too large."),
+                    (415, "The body is no JSON."),
+                    (422, "It is not said who ends it."),
+                    STORE,
+                ],
+            ),
         );
     }
 

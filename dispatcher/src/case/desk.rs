@@ -1,6 +1,6 @@
 //! Where cases are changed by people and by the time: read, decided, written under their version, and told.
 
-use super::action::{Order, Refused, act};
+use super::action::{Action, Order, Refused, act};
 use super::clocks;
 use super::file::SYSTEM;
 use super::recheck::Verdict;
@@ -10,12 +10,14 @@ use crate::delivery::Mailroom;
 use crate::envelope::EventType;
 use crate::metrics::Metrics;
 use crate::outbox;
+use crate::ruling::{Decided, Ruling};
 use crate::services::Change;
+use crate::silence::SilenceKeeper;
 use crate::store::{Answer, CaseWrite, Commit, Store, StoreError};
 use citybrain_ingest_config::City;
 use citybrain_types::{Case, CaseChange, CaseId, CaseState, Clock, SnapshotRef, Timestamp};
 use std::sync::Arc;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 /// So many times is a case decided anew because somebody else was quicker.
 const TRIES: u32 = 8;
@@ -29,6 +31,10 @@ pub(crate) struct Desk {
     pub(crate) mailroom: Mailroom,
     pub(crate) listeners: broadcast::Sender<Change>,
     pub(crate) metrics: Metrics,
+    /// Tells the incidents what a person has refused.
+    pub(crate) rule: mpsc::Sender<Ruling>,
+    /// What is silenced is not told again.
+    pub(crate) silences: SilenceKeeper,
 }
 
 /// Why an order was not followed.
@@ -85,10 +91,29 @@ impl Desk {
             let mut all = vec![Changed { case: changed.clone(), changes, event: EventType::CaseUpdated }];
             all.extend(self.other_end(&city, &changed, order).await?);
             match self.commit(&city, all, kept).await {
-                Ok(()) => return Ok(changed),
+                Ok(()) => {
+                    self.rule_out(&changed, order).await;
+                    return Ok(changed);
+                }
                 Err(StoreError::Conflict(_)) if tries < TRIES => tries += 1,
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+
+    /// What a person has called no case does not open one again at once, nor in a replay.
+    async fn rule_out(&self, case: &Case, order: &Order) {
+        let Action::Void(because) = order.action else { return };
+        let what = Decided::Refused {
+            case: case.id.clone(),
+            incident: case.incident.clone(),
+            because,
+            by: order.by.clone(),
+            department: order.department.clone(),
+            reason: order.reason.clone(),
+        };
+        if self.rule.send(Ruling { at: case.updated_at, what }).await.is_err() {
+            tracing::warn!(case = %case.id, "its place is not remembered as rejected: the program is being stopped");
         }
     }
 

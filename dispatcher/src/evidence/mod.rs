@@ -257,10 +257,17 @@ impl Evidence {
             looked_for: Vec::new(),
             sightings: Vec::new(),
         };
-        let mut judged = Judged { look, suspects: Vec::new(), alarms: Vec::new(), ignored: Vec::new(), almost: Vec::new() };
+        let mut judged = Judged {
+            look,
+            suspects: Vec::new(),
+            alarms: Vec::new(),
+            ignored: Vec::new(),
+            almost: Vec::new(),
+        };
         let camera = self.city.cameras.get(&frame.camera);
         let Some((camera, state)) = camera.zip(self.cameras.get_mut(&frame.camera)) else { return judged };
-        let rules = Rules { camera, city: &self.city, calendar: &self.calendar, calibration: &self.calibration };
+        let rules =
+            Rules { camera, city: &self.city, calendar: &self.calendar, calibration: &self.calibration };
         if frame.asked.is_some() {
             state.lay_by(&rules, frame, &mut judged.ignored);
             return judged;

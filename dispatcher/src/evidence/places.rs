@@ -1,7 +1,7 @@
 //! The places of one kind in one camera's picture: which box belongs to which.
 
-use super::fixed::MicroNats;
 use super::almost::NearMiss;
+use super::fixed::MicroNats;
 use super::policy::{Policy, centre_distance, same_place};
 use super::track::{Found, LookAt, Track, Turn};
 use super::{Ignored, Sighting, Word};

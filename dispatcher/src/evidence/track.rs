@@ -1,7 +1,7 @@
 //! Evidence of one kind at one place of one camera's picture.
 
-use super::fixed::{MicroNats, second_of};
 use super::almost::{NearMiss, Peak};
+use super::fixed::{MicroNats, second_of};
 use super::opinion::Opinion;
 use super::policy::Policy;
 use super::{FirstSight, Sight};

@@ -1,11 +1,12 @@
 //! What a policy would have led to: the last days of the log under it, and under what is in force.
 
-use crate::log::{self, LOG_FOLDER, LogError};
+use crate::log::{self, Entry, LOG_FOLDER, LogError};
 use crate::permit::Register;
 use crate::replay::{Replay, Replayed};
+use crate::ruling::{Decided, Ruling};
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::policy::Calibration;
-use citybrain_types::{CameraId, EventKind, IncidentId, Snapshots, Timestamp};
+use citybrain_types::{CameraId, DetectionBatch, EventKind, IncidentId, Snapshots, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -96,19 +97,15 @@ pub fn forecast(sides: [Side; 2], from: Timestamp, made_at: Timestamp) -> Result
     let mut replays = sides.map(|(city, calibration)| {
         let mut replay = Replay::new(city, Arc::new(Register::default()));
         replay.calibrate(calibration);
-        // What was put in force along the way is what the two sides differ in.
-        replay.keep_thresholds();
         replay
     });
     let mut read = Read::default();
     if folder.is_dir() {
-        log::read_taken(
+        log::read_entries(
             &folder,
-            |taken| {
-                let Some(taken) = read.newer(taken, from) else { return };
-                for replay in &mut replays {
-                    replay.take_all(taken.clone());
-                }
+            |entry| {
+                let Some(entry) = read.newer(entry, from) else { return };
+                replays.iter_mut().for_each(|replay| replay.entry(&entry));
             },
             |path| tracing::warn!(path = %path.display(), "a file of the log was cut off; what is whole was read"),
         )?;
@@ -125,8 +122,14 @@ struct Read {
 }
 
 impl Read {
-    fn newer(&mut self, taken: log::Logged, from: Timestamp) -> Option<log::Logged> {
-        let log::Logged::Seen(batch) = taken else { return Some(taken) };
+    /// What of an entry lies in the time that is asked for. What was put in force along the way is left out: that is
+    /// what the two sides differ in.
+    fn newer(&mut self, entry: Entry, from: Timestamp) -> Option<Entry> {
+        let batch = match entry {
+            Entry::Ruling(Ruling { what: Decided::Thresholds { .. }, .. }) => return None,
+            Entry::Ruling(_) => return Some(entry),
+            Entry::Frames(batch) => batch,
+        };
         let frames = batch.to_frames().unwrap_or_default();
         let frames: Vec<_> = frames.into_iter().filter(|frame| frame.captured_at >= from).collect();
         for frame in &frames {
@@ -135,7 +138,7 @@ impl Read {
             self.to = Some(self.to.map_or(at, |to| to.max(at)));
         }
         self.frames += frames.len() as u64;
-        (!frames.is_empty()).then(|| log::Logged::Seen(citybrain_types::DetectionBatch::from_frames(&frames)))
+        (!frames.is_empty()).then(|| Entry::Frames(DetectionBatch::from_frames(&frames)))
     }
 
     fn told(self, [before, after]: &[Replay; 2], made_at: Timestamp) -> Forecast {
@@ -206,7 +209,10 @@ fn only_in(these: &[Sketch], those: &[Sketch]) -> Vec<Sketch> {
         let near = by_place.get(&(&case.camera, &case.kind)).into_iter().flatten().copied();
         let apart = |index: &usize| {
             let other = &those[*index];
-            let apart = case.first_seen_at.since(other.first_seen_at).max(other.first_seen_at.since(case.first_seen_at));
+            let apart = case
+                .first_seen_at
+                .since(other.first_seen_at)
+                .max(other.first_seen_at.since(case.first_seen_at));
             (other.incident != case.incident, apart)
         };
         let best = near.filter(|index| !taken[*index]).min_by_key(apart);
@@ -222,20 +228,33 @@ fn only_in(these: &[Sketch], those: &[Sketch]) -> Vec<Sketch> {
 fn warnings(forecast: &Forecast) -> Vec<String> {
     let mut warnings = Vec::new();
     if forecast.frames == 0 {
-        warnings.push("the log holds no frame of these days, so that nothing is known of what it leads to".to_owned());
+        warnings.push(
+            "the log holds no frame of these days, so that nothing is known of what it leads to".to_owned(),
+        );
     }
     let named = forecast.by_kind.iter().map(|(kind, numbers)| (kind.to_string(), numbers));
     for (kind, numbers) in named {
         let KindForecast { before, after, before_per_day, after_per_day } = numbers;
         if *after == 0 && *before >= SOME {
-            warnings.push(format!("it closes every case of {kind}: {before} in {:.1} days before, none after", forecast.days));
+            warnings.push(format!(
+                "it closes every case of {kind}: {before} in {:.1} days before, none after",
+                forecast.days
+            ));
         }
         if after.saturating_sub(*before) >= THOUSANDS {
-            warnings.push(format!("it opens thousands of cases of {kind}: {after} instead of {before} in {:.1} days", forecast.days));
+            warnings.push(format!(
+                "it opens thousands of cases of {kind}: {after} instead of {before} in {:.1} days",
+                forecast.days
+            ));
         } else if *before > 0 && *after >= *before + 10 && *after_per_day >= before_per_day * FLOOD {
-            warnings.push(format!("it opens {after_per_day:.1} cases of {kind} a day instead of {before_per_day:.1}"));
+            warnings.push(format!(
+                "it opens {after_per_day:.1} cases of {kind} a day instead of {before_per_day:.1}"
+            ));
         } else if *before == 0 && *after >= 10 {
-            warnings.push(format!("it opens {after} cases of {kind} in {:.1} days, where there are none now", forecast.days));
+            warnings.push(format!(
+                "it opens {after} cases of {kind} in {:.1} days, where there are none now",
+                forecast.days
+            ));
         }
     }
     warnings

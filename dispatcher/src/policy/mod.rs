@@ -17,11 +17,13 @@ mod state;
 mod tests;
 
 pub use forecast::{Forecast, KindForecast, Sketch, forecast};
-pub use office::{Office, OfficeError};
+pub(crate) use office::in_force;
+pub use office::{MAX_FORECAST_DAYS, MAX_SHADOWS, Office, OfficeError};
 pub use record::{
     Difference, NewPolicy, PolicyChange, PolicyRecord, PolicySummary, PolicyView, Side, fingerprint,
 };
 pub(crate) use shadow::{Opening, ShadowFeed, Shadows};
+pub(crate) use state::named;
 pub use state::{PolicyAction, PolicyState, Refusal};
 
 use citybrain_ingest_config::City;

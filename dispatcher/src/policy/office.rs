@@ -75,6 +75,8 @@ pub struct Office {
     pub(crate) listeners: broadcast::Sender<Change>,
     /// One forecast at a time: each reads the log with a core of its own.
     pub(crate) forecasting: Arc<tokio::sync::Mutex<()>>,
+    /// One is put in force at a time, so that the stream has them in the order of the store.
+    pub(crate) turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl std::fmt::Debug for Office {
@@ -125,6 +127,12 @@ impl Office {
     pub async fn differences(&self, id: &str, limit: u32) -> Result<(Vec<Difference>, u64), OfficeError> {
         self.read(id).await?;
         Ok((self.store.differences(id, limit).await?, self.shadows.missed(id)))
+    }
+
+    /// What is in force, and each that follows it.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Arc<InForce>> {
+        self.in_force.subscribe()
     }
 
     /// Whether a policy fits the configuration.
@@ -202,13 +210,17 @@ impl Office {
         confirmed: bool,
     ) -> Result<PolicyRecord, OfficeError> {
         check_words(by, reason)?;
+        let _turn = self.turn.lock().await;
         let before = self.at_version(id, seen).await?;
         let to = state::next(&before, action, by)?;
         if matches!(action, PolicyAction::Shadow | PolicyAction::Approve | PolicyAction::GoLive) {
             self.check(&before.policy)?;
         }
-        if action == PolicyAction::Shadow && self.store.policies_in(PolicyState::Shadow).await?.len() >= MAX_SHADOWS {
-            let message = format!("{MAX_SHADOWS} policies are in shadow already; approve or redraft one of them");
+        if action == PolicyAction::Shadow
+            && self.store.policies_in(PolicyState::Shadow).await?.len() >= MAX_SHADOWS
+        {
+            let message =
+                format!("{MAX_SHADOWS} policies are in shadow already; approve or redraft one of them");
             return Err(OfficeError::Invalid(message));
         }
         if matches!(action, PolicyAction::Approve | PolicyAction::GoLive) && !confirmed {
@@ -251,7 +263,14 @@ impl Office {
             _ => {}
         }
         self.run_shadows().await?;
-        tracing::info!(policy = id, action = action.name(), by, reason, state = record.state.name(), "a policy has changed");
+        tracing::info!(
+            policy = id,
+            action = action.name(),
+            by,
+            reason,
+            state = record.state.name(),
+            "a policy has changed"
+        );
         Ok(record)
     }
 
@@ -261,9 +280,14 @@ impl Office {
     /// [`OfficeError`] when there is no such policy, it does not fit, or the log or the store cannot be read.
     pub async fn forecast(&self, id: &str, days: u32) -> Result<Forecast, OfficeError> {
         let record = self.read(id).await?;
-        let made = self.what_if(&record.policy, days).await?;
-        self.store.keep_forecast(id, &fingerprint(&record.policy), &made).await?;
-        Ok(made)
+        let office = self.clone();
+        // Whoever asks may not wait so long: it is kept all the same, and shown when it is there.
+        let made = tokio::spawn(async move {
+            let made = office.what_if(&record.policy, days).await?;
+            office.store.keep_forecast(&record.id, &fingerprint(&record.policy), &made).await?;
+            Ok(made)
+        });
+        made.await.map_err(|error| OfficeError::Log(error.to_string()))?
     }
 
     /// What the last `days` of the log lead to under a policy that nobody has stored.
@@ -277,13 +301,16 @@ impl Office {
         let now = self.clock.now();
         let days = days.clamp(1, MAX_FORECAST_DAYS);
         let from = now.minus(Duration::from_secs(u64::from(days) * 86_400));
-        let sides = [
-            (city, live.policy.sound_calibrations()),
-            (laid, policy.sound_calibrations()),
-        ];
-        let _one = self.forecasting.lock().await;
-        let made = tokio::task::spawn_blocking(move || forecast(sides, from, now)).await;
-        made.map_err(|error| OfficeError::Log(error.to_string()))?.map_err(|error| OfficeError::Log(error.to_string()))
+        let sides = [(city, live.policy.sound_calibrations()), (laid, policy.sound_calibrations())];
+        let one = Arc::clone(&self.forecasting).lock_owned().await;
+        let made = tokio::task::spawn_blocking(move || {
+            let made = forecast(sides, from, now);
+            drop(one);
+            made
+        })
+        .await;
+        made.map_err(|error| OfficeError::Log(error.to_string()))?
+            .map_err(|error| OfficeError::Log(error.to_string()))
     }
 
     /// Refuses what nobody has worked out, and what would do harm, with the numbers.
@@ -339,8 +366,8 @@ impl Office {
     /// Runs in shadow what the store says is, and nothing else.
     ///
     /// # Errors
-    /// [`OfficeError::Store`] when the store does not answer.
-    pub(crate) async fn run_shadows(&self) -> Result<(), OfficeError> {
+    /// [`StoreError`] when the store does not answer.
+    pub(crate) async fn run_shadows(&self) -> Result<(), StoreError> {
         let records = self.store.policies_in(PolicyState::Shadow).await?;
         let known = self.store.open_incidents().await?;
         self.shadows.run(&self.city.borrow(), &records, &known);
@@ -378,7 +405,8 @@ fn line(
 /// `policy-<day>-<hash>`.
 fn name(new: &NewPolicy, now: Timestamp) -> String {
     let first = format!("{}\n{}\n{}\n{}", new.title, new.by, now.as_micros(), fingerprint(&new.policy));
-    let day: String = now.to_string().chars().take_while(|c| *c != 'T').filter(char::is_ascii_digit).collect();
+    let day: String =
+        now.to_string().chars().take_while(|c| *c != 'T').filter(char::is_ascii_digit).collect();
     format!("policy-{day}-{}", hex(&Sha256::digest(first.as_bytes())[..6]))
 }
 

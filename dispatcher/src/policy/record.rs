@@ -1,7 +1,7 @@
 //! A policy with its history, as it is stored and shown.
 
-use super::state::{PolicyAction, PolicyState, possible};
 use super::Forecast;
+use super::state::{PolicyAction, PolicyState, possible};
 use citybrain_ingest_config::policy::Policy;
 use citybrain_types::{BoundingBox, CameraId, EventKind, IncidentId, Snapshots, Timestamp};
 use schemars::JsonSchema;

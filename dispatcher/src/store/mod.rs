@@ -12,17 +12,18 @@ mod deliveries;
 mod filter;
 mod migrations;
 mod policies;
+mod silences;
 mod verdicts;
 
 pub use answers::Answer;
 pub use cases::MAX_APPRAISED;
 pub use commit::{CaseWrite, Commit, Watermark};
 pub use deliveries::{Attempt, OutboxRow, Record, Replay};
-pub use policies::{MAX_DIFFERENCES, PolicyWrite};
-pub use verdicts::{MAX_CANDIDATES, Reviewed};
 pub use filter::{
     BadCursor, CaseFilter, CasePage, Cursor, DeliveryFilter, DeliveryPage, MAX_PAGE, PageRequest,
 };
+pub use policies::{MAX_DIFFERENCES, PolicyWrite};
+pub use verdicts::{MAX_CANDIDATES, Reviewed};
 
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};

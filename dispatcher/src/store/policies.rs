@@ -50,8 +50,7 @@ impl Store {
                 .bind(body)
                 .bind(i64::from(record.version))
                 .bind(&record.id);
-            let query =
-                if change.from.is_none() { query } else { query.bind(i64::from(record.version) - 1) };
+            let query = if change.from.is_none() { query } else { query.bind(i64::from(record.version) - 1) };
             let written = match query.execute(&mut *transaction).await {
                 Ok(done) => done.rows_affected() == 1,
                 Err(sqlx::Error::Database(error)) if error.is_unique_violation() => false,
@@ -131,7 +130,8 @@ impl Store {
         .fetch_all(&self.readers)
         .await?;
         let state = |name: String| {
-            PolicyState::from_name(&name).ok_or_else(|| damaged("policy_changes", id)("unknown state".to_owned()))
+            PolicyState::from_name(&name)
+                .ok_or_else(|| damaged("policy_changes", id)("unknown state".to_owned()))
         };
         let change = |row: &_| {
             let row: &sqlx::sqlite::SqliteRow = row;
@@ -154,7 +154,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the store does not answer.
-    pub async fn keep_forecast(&self, id: &str, fingerprint: &str, forecast: &Forecast) -> Result<(), StoreError> {
+    pub async fn keep_forecast(
+        &self,
+        id: &str,
+        fingerprint: &str,
+        forecast: &Forecast,
+    ) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO policy_forecasts (policy_id, fingerprint, at, body) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (policy_id) DO UPDATE SET fingerprint = excluded.fingerprint, at = excluded.at, \
@@ -207,7 +212,10 @@ impl Store {
             .await?;
         }
         for id in taken_back {
-            sqlx::query("DELETE FROM shadow_differences WHERE id = $1").bind(id).execute(&mut *transaction).await?;
+            sqlx::query("DELETE FROM shadow_differences WHERE id = $1")
+                .bind(id)
+                .execute(&mut *transaction)
+                .await?;
         }
         sqlx::query(
             "DELETE FROM shadow_differences WHERE policy_id = $1 AND id NOT IN \
@@ -242,6 +250,10 @@ pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError>
     serde_json::to_string(value).map_err(|e| StoreError::Unavailable(sqlx::Error::Encode(Box::new(e))))
 }
 
-pub(super) fn text<T: DeserializeOwned>(table: &'static str, key: String, body: String) -> Result<T, StoreError> {
+pub(super) fn text<T: DeserializeOwned>(
+    table: &'static str,
+    key: String,
+    body: String,
+) -> Result<T, StoreError> {
     serde_json::from_str(&body).map_err(|e| damaged(table, &key)(e.to_string()))
 }

@@ -106,13 +106,14 @@ impl Store {
     pub async fn write_judgement(&self, judgement: &Judgement) -> Result<bool, StoreError> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let before = i64::from(judgement.version) - 1;
-        let set_aside =
-            sqlx::query("UPDATE verdicts SET is_current = 0 WHERE item = $1 AND version = $2 AND is_current = 1")
-                .bind(&judgement.item)
-                .bind(before)
-                .execute(&mut *transaction)
-                .await?
-                .rows_affected();
+        let set_aside = sqlx::query(
+            "UPDATE verdicts SET is_current = 0 WHERE item = $1 AND version = $2 AND is_current = 1",
+        )
+        .bind(&judgement.item)
+        .bind(before)
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
         let inserted = sqlx::query(
             "INSERT INTO verdicts (item, version, is_current, verdict, at, by_whom, note) \
              VALUES ($1, $2, 1, $3, $4, $5, $6) ON CONFLICT (item, version) DO NOTHING",
@@ -158,7 +159,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the store does not answer or a row is damaged.
-    pub async fn unjudged_cases(&self, kind: Option<&EventKind>, limit: u32) -> Result<Vec<Reviewed>, StoreError> {
+    pub async fn unjudged_cases(
+        &self,
+        kind: Option<&EventKind>,
+        limit: u32,
+    ) -> Result<Vec<Reviewed>, StoreError> {
         let rows = sqlx::query(
             "SELECT cases.id, cases.body FROM cases LEFT JOIN verdicts ON verdicts.is_current = 1 \
              AND verdicts.item = 'case:' || cases.id WHERE cases.kind <> 'camera_fault' \
@@ -227,7 +232,8 @@ impl Store {
             let item: String = row.try_get("item")?;
             let case: Case = text("cases", item.clone(), row.try_get("body")?)?;
             // What a person has told has no score of a model.
-            let Some(real) = is_real(&row.try_get::<String, _>("verdict")?).filter(|_| case.camera.is_some()) else {
+            let Some(real) = is_real(&row.try_get::<String, _>("verdict")?).filter(|_| case.camera.is_some())
+            else {
                 continue;
             };
             labelled.push(Labelled { item, score: case.score, real, weight: 1.0 });
@@ -245,7 +251,12 @@ impl Store {
             let item: String = row.try_get("item")?;
             let candidate: Candidate = text("candidates", item.clone(), row.try_get("body")?)?;
             let Some(real) = is_real(&row.try_get::<String, _>("verdict")?) else { continue };
-            labelled.push(Labelled { item, score: candidate.score, real, weight: f64::from(candidate.one_in) });
+            labelled.push(Labelled {
+                item,
+                score: candidate.score,
+                real,
+                weight: f64::from(candidate.one_in),
+            });
         }
         Ok(labelled)
     }

@@ -14,9 +14,11 @@ pub use reviewer::{Calibrated, Given, NewCalibration, Reviewer, VerdictError};
 
 use crate::evidence::Almost;
 use crate::policy::named;
+use crate::store::Store;
 use citybrain_types::{CameraId, Case, CaseId, EventKind, SnapshotRef, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 /// Most items of the queue at once.
 pub const MAX_ITEMS: u32 = 100;
@@ -144,4 +146,13 @@ pub struct ReviewItem {
     pub judgement: Option<Judgement>,
     /// The version of the last verdict on it, 0 for none: a new one names it.
     pub version: u32,
+}
+
+/// Keeps what almost opened until evidence is gone.
+pub(crate) async fn keep_candidates(store: Store, mut almost: mpsc::Receiver<Vec<Candidate>>) {
+    while let Some(candidates) = almost.recv().await {
+        if let Err(error) = store.keep_candidates(&candidates).await {
+            tracing::error!(%error, "what almost opened could not be kept for the review");
+        }
+    }
 }

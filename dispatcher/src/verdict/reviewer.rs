@@ -142,10 +142,14 @@ impl Reviewer {
         let name = given.item.to_string();
         let by = given.by.trim();
         if by.is_empty() || by.chars().count() > MAX_NAME || by.chars().any(char::is_control) {
-            return Err(VerdictError::Invalid(format!("'by' must have 1 to {MAX_NAME} characters in one line")));
+            return Err(VerdictError::Invalid(format!(
+                "'by' must have 1 to {MAX_NAME} characters in one line"
+            )));
         }
         if given.note.chars().count() > MAX_NOTE || given.note.chars().any(char::is_control) {
-            return Err(VerdictError::Invalid(format!("'note' must have at most {MAX_NOTE} characters in one line")));
+            return Err(VerdictError::Invalid(format!(
+                "'note' must have at most {MAX_NOTE} characters in one line"
+            )));
         }
         if self.store.reviewed(&given.item).await?.is_none() {
             return Err(VerdictError::Unknown(name));
@@ -165,7 +169,9 @@ impl Reviewer {
         if !self.store.write_judgement(&judgement).await? {
             return match self.store.judgement(&name).await? {
                 Some(first) => Err(VerdictError::Raced(Box::new(first))),
-                None => Err(VerdictError::Invalid("there is no verdict of that version; 'seen' is 0".to_owned())),
+                None => {
+                    Err(VerdictError::Invalid("there is no verdict of that version; 'seen' is 0".to_owned()))
+                }
             };
         }
         tracing::info!(item = name, verdict = given.verdict.name(), by, "a verdict was given");
@@ -175,7 +181,11 @@ impl Reviewer {
                     action: Action::Void(VoidReason::FalseAlarm),
                     by: by.to_owned(),
                     department: None,
-                    reason: if given.note.is_empty() { "called false in the review".to_owned() } else { given.note.clone() },
+                    reason: if given.note.is_empty() {
+                        "called false in the review".to_owned()
+                    } else {
+                        given.note.clone()
+                    },
                 };
                 match self.desk.act(id, &order, None, |_| None).await {
                     Ok(_) => None,
@@ -196,11 +206,16 @@ impl Reviewer {
     pub async fn calibrate(&self, new: NewCalibration) -> Result<Calibrated, VerdictError> {
         let city = self.office.city_in_force();
         let kinds: Vec<EventKind> = match new.kinds.is_empty() {
-            true => city.kinds.keys().filter(|kind| kind.as_str() != EventKind::CAMERA_FAULT).cloned().collect(),
+            true => {
+                city.kinds.keys().filter(|kind| kind.as_str() != EventKind::CAMERA_FAULT).cloned().collect()
+            }
             false => new.kinds.into_iter().collect(),
         };
         if let Some(unknown) = kinds.iter().find(|kind| !city.kinds.contains_key(*kind)) {
-            return Err(VerdictError::Invalid(format!("there is no kind '{}'", unknown.as_str().escape_debug())));
+            return Err(VerdictError::Invalid(format!(
+                "there is no kind '{}'",
+                unknown.as_str().escape_debug()
+            )));
         }
         let mut fitted: BTreeMap<EventKind, Calibration> = BTreeMap::new();
         let mut too_few = Vec::new();

@@ -13,6 +13,7 @@ mod fire;
 mod intake;
 mod mqtt;
 mod permits;
+mod policies;
 mod replay;
 mod sensors;
 mod simulation;

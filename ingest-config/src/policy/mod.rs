@@ -7,10 +7,13 @@
 
 mod bounds;
 mod calibration;
+mod diff;
 #[cfg(test)]
 mod tests;
 
 pub use calibration::{Calibration, CalibrationMethod, Ece, MAX_KNOTS};
+
+pub use diff::{NumberChange, changes};
 
 use crate::raw::RawEvidence;
 use crate::resolved::{City, EvidencePolicy};
@@ -311,9 +314,10 @@ impl PolicyRule {
         if self.is_for_all() {
             let row = city.kinds.get(&self.kind).map(|row| (None, row.evidence));
             // What a camera has of its own gives way where the rule names it: the rule is for all.
-            let own = city.cameras.values().filter_map(|camera| {
-                Some((Some(camera.id.clone()), *camera.evidence.get(&self.kind)?))
-            });
+            let own = city
+                .cameras
+                .values()
+                .filter_map(|camera| Some((Some(camera.id.clone()), *camera.evidence.get(&self.kind)?)));
             return row.into_iter().chain(own).collect();
         }
         let named = |id: &CameraId| self.cameras.contains(id);

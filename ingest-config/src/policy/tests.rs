@@ -124,3 +124,32 @@ fn a_calibration_is_level_beyond_its_knots_and_straight_between_them() {
     assert_eq!([said(0.0), said(0.2), said(0.7), said(0.8), said(1.0)], [0.1, 0.1, 0.5, 0.5, 0.5]);
     assert!((said(0.4) - 0.3).abs() < 1e-6);
 }
+
+#[test]
+fn a_difference_is_told_once_for_a_kind_and_for_cameras_that_differ_from_it() {
+    let city = city();
+    let laid = policy(serde_json::json!({
+        "rules": [
+            { "kind": "fire", "set": { "hit_score": 0.4, "quiet_after_secs": 90 } },
+            { "kind": "littering", "cameras": ["gate-1"], "set": { "hits_needed": 5 } },
+        ],
+        "cases_per_camera_and_day": 7,
+    }));
+    let laid = laid.laid_over(&city).unwrap();
+    let told: Vec<_> = changes(&city, &laid)
+        .iter()
+        .map(|change| (change.key, change.before, change.after, change.cameras.len()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("hit_score", Some(0.5), Some(0.4), 0),
+            ("quiet_after_secs", None, Some(90.0), 0),
+            // It had a score of its own.
+            ("hit_score", Some(0.7), Some(0.4), 1),
+            ("hits_needed", Some(4.0), Some(5.0), 1),
+            ("cases_per_camera_and_day", Some(24.0), Some(7.0), 0),
+        ]
+    );
+    assert_eq!(changes(&city, &city), []);
+}
