@@ -101,6 +101,7 @@ fn kind(kind: EventKind, labels: &[Label], look_interval: Duration) -> Kind {
             hold: Duration::from_secs(5),
             hits_needed: 2,
             looks_counted: 3,
+            change_nats: 0.0,
         },
         incident: citybrain_ingest_config::resolved::IncidentPolicy::default(),
     }

@@ -75,6 +75,7 @@ impl City {
                 areas: BTreeSet::new(),
                 when: When::Always,
                 departments: departments.keys().cloned().collect(),
+                lead: None,
                 rota: None,
             }],
             cases: default_rules(departments.keys().next().cloned()),

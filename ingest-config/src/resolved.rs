@@ -15,7 +15,7 @@ pub use hygiene::{AlertLimits, PermitAddress, PermitSource, Silence};
 pub use incident::IncidentPolicy;
 pub use model::{ASKED_AT_MOST_EVERY, Cascade, ExecutionProvider, Model, Precision, Turn};
 
-pub use sensor::{Sensor, SensorFormat};
+pub use sensor::{Raises, Sensor, SensorFormat};
 pub use view::{Field, Ground, View};
 pub use zone::{Hours, Zone};
 
@@ -238,6 +238,9 @@ pub struct EvidencePolicy {
     pub hits_needed: u32,
     /// … among the last this many looks.
     pub looks_counted: u32,
+    /// What a place that differs wholly from the camera's own past adds to a look's log-odds; one that looks as it
+    /// always did loses as much. Nothing is compared for 0.
+    pub change_nats: f32,
 }
 
 /// A department.
@@ -262,6 +265,8 @@ pub struct Route {
     pub when: When,
     /// Departments that get the case, all at once.
     pub departments: BTreeSet<DepartmentId>,
+    /// The one of them that is responsible; the others help. The first by name when not given.
+    pub lead: Option<DepartmentId>,
     /// The rota whose department on duty gets it, too.
     pub rota: Option<String>,
 }

@@ -17,6 +17,7 @@ pub mod health;
 pub mod keyframe;
 pub mod look_stages;
 pub mod metrics;
+pub mod past;
 pub mod picture;
 pub mod pipeline;
 pub mod publish;

@@ -3,6 +3,7 @@
 use crate::camera_board::CameraBoard;
 use crate::detect::{Handover, ModelSet, Workbench, Worker};
 use crate::metrics::PipelineMetrics;
+use crate::past::PastKeeper;
 use crate::publish::{Publisher, Spool, SpoolError};
 use crate::schedule::plan::{plans, unscored_kinds};
 use crate::schedule::{Limits, Mailboxes, ModelLabels, Schedule, Sight, SightOf};
@@ -23,6 +24,8 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
 /// Folder of snapshots below the city's data folder; a [`citybrain_types::SnapshotRef`] is a path in it.
 pub const SNAPSHOT_FOLDER: &str = "snapshots";
+/// Folder of what cameras have shown for weeks, below the city's data folder.
+pub const PAST_FOLDER: &str = "past";
 /// Folder of the spool below the city's data folder.
 pub const SPOOL_FOLDER: &str = "spool";
 
@@ -88,6 +91,7 @@ pub struct LookParts {
 pub struct LookStages {
     schedule: Arc<Schedule>,
     keeper: Arc<SnapshotKeeper>,
+    past: Arc<PastKeeper>,
     runtime: Runtime,
     session: SessionOptions,
     spool_budget: Arc<AtomicU64>,
@@ -131,6 +135,7 @@ impl LookStages {
         let mut stages = Self {
             schedule,
             keeper,
+            past: Arc::new(PastKeeper::new(data_dir.join(PAST_FOLDER))),
             runtime,
             session,
             spool_budget,
@@ -150,6 +155,7 @@ impl LookStages {
                 handover,
                 board: Arc::clone(&board),
                 keeper: Arc::clone(&stages.keeper),
+                past: Arc::clone(&stages.past),
                 outbox: outbox.clone(),
                 clock: Arc::clone(&clock),
                 metrics: metrics.clone(),
@@ -217,6 +223,7 @@ impl LookStages {
     fn put_in_force(&self, city: &City) {
         self.spool_budget.store(city.pipeline.spool_budget_bytes, Ordering::Relaxed);
         self.snapshot_budget.store(city.pipeline.snapshot_budget_bytes, Ordering::Relaxed);
+        self.past.forget_others(|camera| city.cameras.contains_key(camera));
         self.keeper.reload(|camera| city.cameras.contains_key(camera), city.pipeline.snapshot_max_side);
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         for kind in unscored_kinds(city, &loaded.labels) {

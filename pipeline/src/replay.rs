@@ -76,6 +76,7 @@ impl Replay {
             handover: Handover::default(),
             board: Arc::new(board),
             keeper: Arc::new(keeper),
+            past: Arc::new(crate::past::PastKeeper::new(folder.join(crate::look_stages::PAST_FOLDER))),
             outbox,
             clock: shared,
             metrics,

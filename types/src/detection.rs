@@ -46,6 +46,10 @@ pub struct Detection {
     pub score: Score,
     /// Where in the frame.
     pub bbox: BoundingBox,
+    /// How much this place differs from the camera's own past, from 0 (as it always was) to 1; `None` where nothing was
+    /// compared.
+    #[serde(default)]
+    pub change: Option<Score>,
 }
 
 /// Why a look that was due saw nothing at all. A camera that is not seen is an event, not "no fire".

@@ -20,7 +20,7 @@ pub mod time;
 
 pub use camera::{CameraDirectory, CameraFault, CameraState, CameraStatus, FailReason, FaultKind};
 pub use case::{
-    Acceptance, Card, Case, CaseAction, CaseChange, CaseState, Casework, ClockStage, Level, Priority, Source,
+    Acceptance, Card, Case, CaseAction, CaseChange, CaseState, Casework, ClockStage, Level, Priority, Reminders, Source,
     StageClock, VoidReason,
 };
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -6,6 +6,7 @@ mod actions;
 mod appraisal;
 mod cases;
 mod events;
+mod geo_form;
 mod health;
 mod open311;
 mod openapi;
@@ -54,7 +55,9 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .layer(RequestBodyLimitLayer::new(MAX_REPORT_BYTES.max(max_body_bytes)));
     let open311 = Router::new()
         .route("/services.json", get(open311::services))
+        .route("/services.xml", get(open311::services))
         .route("/requests.json", get(open311::requests).post(open311::post_request))
+        .route("/requests.xml", get(open311::requests).post(open311::post_request))
         .route("/requests/{id}", get(open311::one_request))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed);

@@ -4,6 +4,7 @@ use super::action::{Action, Order, Refused, act};
 use super::clocks;
 use super::file::SYSTEM;
 use super::recheck::Verdict;
+use super::reminders;
 use super::report::{self, Report};
 use super::state::{self, Because};
 use crate::delivery::Mailroom;
@@ -12,10 +13,13 @@ use crate::metrics::Metrics;
 use crate::outbox;
 use crate::ruling::{Decided, Ruling};
 use crate::services::Change;
-use crate::silence::SilenceKeeper;
+use crate::silence::{Scene, SilenceKeeper};
 use crate::store::{Answer, CaseWrite, Commit, Store, StoreError};
 use citybrain_ingest_config::City;
-use citybrain_types::{Case, CaseChange, CaseId, CaseState, Clock, SnapshotRef, Timestamp};
+use citybrain_types::{
+    Case, CaseChange, CaseId, CaseState, Clock, DestinationId, SnapshotRef, Timestamp,
+};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -65,6 +69,15 @@ pub(super) struct Changed {
     pub(super) case: Case,
     pub(super) changes: Vec<CaseChange>,
     pub(super) event: EventType,
+    /// Only these are told; all who are responsible when not given.
+    pub(super) only: Option<BTreeSet<DestinationId>>,
+}
+
+impl Changed {
+    /// A change that everybody who is responsible is told of.
+    pub(super) const fn told(case: Case, changes: Vec<CaseChange>, event: EventType) -> Self {
+        Self { case, changes, event, only: None }
+    }
 }
 
 impl Desk {
@@ -88,7 +101,7 @@ impl Desk {
             let city = Arc::clone(&self.city.borrow());
             let (changed, changes) = act(&city, &case, order, self.clock.now())?;
             let kept = answer(&changed);
-            let mut all = vec![Changed { case: changed.clone(), changes, event: EventType::CaseUpdated }];
+            let mut all = vec![Changed::told(changed.clone(), changes, EventType::CaseUpdated)];
             all.extend(self.other_end(&city, &changed, order).await?);
             match self.commit(&city, all, kept).await {
                 Ok(()) => {
@@ -139,7 +152,9 @@ impl Desk {
         let city = Arc::clone(&self.city.borrow());
         let now = self.clock.now();
         let ticked = |case: &Case| {
-            clocks::tick(&city, case, now).map(|(case, changes, event)| Changed { case, changes, event })
+            let shown = clocks::tick(&city, case, now);
+            let shown = shown.map(|(case, changes, event)| Changed::told(case, changes, event));
+            shown.or_else(|| self.reminded(&city, case, now))
         };
         let all: Vec<Changed> = due.iter().filter_map(ticked).collect();
         let count = all.len();
@@ -156,6 +171,20 @@ impl Desk {
             }
         }
         Ok(done)
+    }
+
+    /// A case whose turn to be told again has come.
+    fn reminded(&self, city: &City, case: &Case, now: Timestamp) -> Option<Changed> {
+        let scene = Scene {
+            kind: &case.kind,
+            camera: case.camera.as_ref(),
+            area: case.work.area.as_deref(),
+            position: case.position,
+        };
+        let silenced = || self.silences.is_silenced(city, &scene, now);
+        let due = case.work.reminders.as_ref()?.next_at.is_some_and(|next| next <= now);
+        let reminders::Due { case, changes, to } = reminders::tick(city, case, now, due && silenced())?;
+        Some(Changed { only: Some(to), ..Changed::told(case, changes, EventType::Waiting) })
     }
 
     /// What the camera says of a case that was reported done; nothing when somebody else has decided.
@@ -209,12 +238,15 @@ impl Desk {
         let now = self.clock.now();
         let mut told = Vec::with_capacity(all.len());
         let mut commit = Commit { answer, ..Commit::default() };
-        for Changed { case, changes, event } in all {
+        for Changed { case, changes, event, only } in all {
             for change in &changes {
                 self.metrics.case_action(&case.kind, &change.action);
             }
             let opened = changes.first().is_some_and(|first| first.from.is_none());
-            let deliveries = outbox::deliveries(city, event, &case, now, now);
+            let mut deliveries = outbox::deliveries(city, event, &case, now, now);
+            if let Some(only) = only {
+                deliveries.retain(|row| only.contains(&row.delivery.destination));
+            }
             told.push((case.clone(), opened));
             commit.cases.push(CaseWrite::Change { case, changes, deliveries });
         }
@@ -254,7 +286,7 @@ fn rechecked(
     let because = Because { at: now, by: SYSTEM.to_owned(), reason, seen };
     let change = state::advance(&mut case, to, because).ok()?;
     clocks::settle(city, &mut case, now);
-    Some(Changed { case, changes: vec![change], event: EventType::CaseUpdated })
+    Some(Changed::told(case, vec![change], EventType::CaseUpdated))
 }
 
 /// Log line, metric and word to listeners for a case that was committed.

@@ -133,7 +133,7 @@ fn join(case: &Case, report: &Report, metres: f64, at: Timestamp) -> Changed {
         seen: seen(report).to_string(),
     };
     let change = state::note(&mut case, "join", because);
-    Changed { case, changes: vec![change], event: EventType::CaseUpdated }
+    Changed::told(case, vec![change], EventType::CaseUpdated)
 }
 
 fn begin(city: &City, report: &Report, at: Timestamp) -> Result<Changed, Refused> {
@@ -190,7 +190,7 @@ fn begin(city: &City, report: &Report, at: Timestamp) -> Result<Changed, Refused
             clocks::settle(city, &mut case, at);
         }
     }
-    Ok(Changed { case, changes, event: EventType::CaseOpened })
+    Ok(Changed::told(case, changes, EventType::CaseOpened))
 }
 
 /// `<kind>-<day>-<hash>` of what was told and when.

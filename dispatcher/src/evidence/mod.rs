@@ -15,6 +15,7 @@ mod health;
 mod opinion;
 mod places;
 mod policy;
+mod raised;
 mod stage;
 mod track;
 mod zones;
@@ -40,6 +41,7 @@ use health::{Health, HealthTurn};
 use opinion::{LaidBy, Opinion, overruled};
 use places::Places;
 use policy::Policy;
+use raised::Raised;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use track::LookAt;
@@ -69,6 +71,8 @@ pub struct Sight {
     pub seen: BoundingBox,
     /// Score of this look.
     pub score: Score,
+    /// How much its place differs from the camera's own past, where that was compared.
+    pub change: Option<Score>,
     /// The frame in which it was seen first.
     pub first: FirstSight,
     /// Accumulated evidence.
@@ -186,6 +190,8 @@ pub struct Judged {
     pub suspects: Vec<EventKind>,
     /// Those of them whose alarm was given and is to be confirmed.
     pub alarms: Vec<EventKind>,
+    /// Kinds that something makes likelier here for now, as rain does with water on the road: looked at more often.
+    pub likelier: Vec<EventKind>,
     /// Detections that added nothing.
     pub ignored: Vec<Ignored>,
     /// What has almost opened and is given up, where it is sampled.
@@ -199,6 +205,7 @@ pub struct Evidence {
     calendar: Calendar,
     calibration: BTreeMap<EventKind, Calibration>,
     cameras: HashMap<CameraId, CameraEvidence>,
+    raised: Raised,
 }
 
 #[derive(Debug, Default)]
@@ -218,7 +225,13 @@ impl Evidence {
             |camera| (camera, CameraEvidence { health: Health::faulty(), ..CameraEvidence::default() });
         let cameras = faulty.into_iter().map(lost).collect();
         let calendar = Calendar::of(&city.site.time_zone);
-        let mut evidence = Self { city: Arc::clone(&city), calendar, calibration: BTreeMap::new(), cameras };
+        let mut evidence = Self {
+            city: Arc::clone(&city),
+            calendar,
+            calibration: BTreeMap::new(),
+            cameras,
+            raised: Raised::default(),
+        };
         evidence.reload(city);
         evidence
     }
@@ -239,6 +252,7 @@ impl Evidence {
             state.health.forget_models();
         }
         self.calendar = Calendar::of(&city.site.time_zone);
+        self.raised.reload(&city);
         self.city = city;
     }
 
@@ -261,6 +275,7 @@ impl Evidence {
             look,
             suspects: Vec::new(),
             alarms: Vec::new(),
+            likelier: Vec::new(),
             ignored: Vec::new(),
             almost: Vec::new(),
         };
@@ -280,8 +295,8 @@ impl Evidence {
             }
             HealthTurn::Back => judged.look.sightings.push(Sighting::CameraBack),
         }
-        if frame.outcome == FrameOutcome::Analysed {
-            state.judge_analysed(&rules, frame, &mut judged);
+        if !self.raised.heard(frame) && frame.outcome == FrameOutcome::Analysed {
+            state.judge_analysed(&rules, &self.raised, frame, &mut judged);
         }
         judged
     }
@@ -300,7 +315,13 @@ impl CameraEvidence {
         }
     }
 
-    fn judge_analysed(&mut self, rules: &Rules<'_>, frame: &FrameDetections, judged: &mut Judged) {
+    fn judge_analysed(
+        &mut self,
+        rules: &Rules<'_>,
+        raised: &Raised,
+        frame: &FrameDetections,
+        judged: &mut Judged,
+    ) {
         let opinions = self.laid_by.take(frame.sequence);
         let decided_at = opinions.iter().map(|opinion| opinion.decided_at);
         judged.look.decided_at = decided_at.fold(judged.look.decided_at, Timestamp::max);
@@ -333,6 +354,11 @@ impl CameraEvidence {
         for kind in looked_for.iter().chain(elsewhere.into_iter().filter(|kind| !looked_for.contains(kind))) {
             let found = found.remove(kind).unwrap_or_default();
             let Some(policy) = self.policies.get(kind) else { continue };
+            let by = raised.by(&frame.camera, kind, frame.captured_at);
+            if by > MicroNats::ZERO {
+                judged.likelier.push(kind.clone());
+            }
+            let policy = &policy.raised(by);
             if found.is_empty() && !self.places.contains_key(kind) {
                 continue;
             }

@@ -99,7 +99,7 @@ impl Places {
         best: &mut Vec<Option<Found>>,
         ignored: &mut Vec<Ignored>,
     ) -> Option<usize> {
-        let says = found.says;
+        let says = policy.says(found.probability, found.change);
         if says <= MicroNats::ZERO && !found.is_hit(policy) {
             return None;
         }
@@ -126,7 +126,7 @@ impl Places {
 fn word(kind: &EventKind, policy: &Policy, look: &LookAt<'_>, track: &Track, found: Option<&Found>) -> Word {
     let near = (policy.nothing_found, policy.picture_distance);
     let second = look.waiting.iter().filter_map(|opinion| opinion.of_place(kind, &track.place, near));
-    let first = found.map_or(policy.nothing_found, |found| found.says);
+    let first = found.map_or(policy.nothing_found, |found| MicroNats::logit(found.probability));
     Word { first, second: second.max() }
 }
 

@@ -18,6 +18,8 @@ const FOCUS_FOR: Duration = Duration::from_secs(30);
 const FOCUS_FACTOR: u32 = 4;
 /// No request asks for looks closer together than this.
 const FOCUS_MIN_INTERVAL: Duration = Duration::from_millis(500);
+/// What something makes likelier, as rain does with water on the road, is looked for at least this often.
+const LIKELIER_INTERVAL: Duration = Duration::from_secs(2);
 /// A request is repeated at most this often, by the frames' time.
 const FOCUS_REPEAT: Duration = Duration::from_secs(10);
 
@@ -64,7 +66,7 @@ pub(crate) async fn run(mut stage: EvidenceStage, mut frames: mpsc::Receiver<Inp
         stage.shadows.feed(|| Some(ShadowFeed::Frames(Arc::new(batch.clone()))));
         let mut looks = Vec::with_capacity(batch.len());
         for frame in &batch {
-            let Judged { look, suspects, alarms, ignored, almost } = stage.evidence.judge(frame);
+            let Judged { look, suspects, alarms, likelier, ignored, almost } = stage.evidence.judge(frame);
             if !almost.is_empty() {
                 let candidates = almost.into_iter().map(Candidate::of).collect();
                 // A sample does not hold the stream up; one that is lost is counted.
@@ -79,6 +81,9 @@ pub(crate) async fn run(mut stage: EvidenceStage, mut frames: mpsc::Receiver<Inp
                 // Never waits: a request against the stream must not hold the stream up. The next look asks again.
                 request.into_iter().for_each(|r| stage.metrics.focus_asked(stage.focus.try_send(r).is_ok()));
             }
+            for request in focus.likelier(&stage.city.borrow(), &look, likelier) {
+                stage.metrics.focus_asked(stage.focus.try_send(request).is_ok());
+            }
             looks.push(look);
         }
         stage.metrics.stage(Stage::Evidence, stage.clock.now().since(started));
@@ -92,6 +97,7 @@ pub(crate) async fn run(mut stage: EvidenceStage, mut frames: mpsc::Receiver<Inp
 #[derive(Debug, Default)]
 pub struct Focus {
     asked_at: HashMap<CameraId, (Timestamp, bool)>,
+    likelier_at: HashMap<CameraId, Timestamp>,
 }
 
 impl Focus {
@@ -119,5 +125,25 @@ impl Focus {
             until: look.decided_at.plus(FOCUS_FOR),
             verify,
         })
+    }
+
+    /// Asks for more looks for kinds that something makes likelier; none when that was done lately.
+    pub fn likelier(&mut self, city: &City, look: &Look, kinds: Vec<EventKind>) -> Vec<FocusRequest> {
+        let lately = |at: &Timestamp| *at <= look.captured_at && look.captured_at.since(*at) < FOCUS_REPEAT;
+        if kinds.is_empty() || self.likelier_at.get(&look.camera).is_some_and(lately) {
+            return Vec::new();
+        }
+        self.likelier_at.insert(look.camera.clone(), look.captured_at);
+        let request = |kind: EventKind| {
+            let interval = city.kinds.get(&kind)?.look_interval;
+            Some(FocusRequest {
+                camera: look.camera.clone(),
+                kind,
+                look_interval: (interval / FOCUS_FACTOR).min(LIKELIER_INTERVAL).max(FOCUS_MIN_INTERVAL),
+                until: look.decided_at.plus(FOCUS_FOR),
+                verify: false,
+            })
+        };
+        kinds.into_iter().filter_map(request).collect()
     }
 }

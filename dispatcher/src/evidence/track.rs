@@ -25,8 +25,10 @@ pub(super) struct Found {
     pub(super) bbox: BoundingBox,
     /// From this score on it is a hit; what the policy says when not given.
     pub(super) hit_score: Option<f32>,
-    /// What it says for its kind being there.
-    pub(super) says: MicroNats,
+    /// How likely its kind is there, by the calibration where there is one: what evidence adds up.
+    pub(super) probability: Score,
+    /// How much its place differs from the camera's own past.
+    pub(super) change: Option<Score>,
 }
 
 impl Found {
@@ -74,6 +76,7 @@ pub(super) struct Track {
     budget: SecondBudget,
     first: Option<FirstSight>,
     score: Score,
+    change: Option<Score>,
     seen: BoundingBox,
     snapshots: Option<Snapshots>,
     snapshot_lost: bool,
@@ -97,6 +100,7 @@ impl Track {
             budget: SecondBudget::default(),
             first: None,
             score: found.score,
+            change: found.change,
             seen: found.bbox,
             snapshots: None,
             snapshot_lost: false,
@@ -153,7 +157,7 @@ impl Track {
         let lapsed = self.decay(policy, look.captured_at);
         let hit = found.is_some_and(|found| found.is_hit(policy));
         self.hits = (self.hits << 1) | u64::from(hit);
-        let says = found.map_or(policy.nothing_found, |found| found.says);
+        let says = found.map_or(policy.nothing_found, |found| policy.says(found.probability, found.change));
         let says = self.budget.allow(says, look.captured_at);
         self.evidence = self.evidence.plus(says).held(policy.max);
         if self.evidence == MicroNats::ZERO && !self.open {
@@ -255,6 +259,7 @@ impl Track {
             self.place = found.bbox;
         }
         self.score = found.score;
+        self.change = found.change;
         self.seen = found.bbox;
         if hit || self.evidence > MicroNats::ZERO {
             let sight =
@@ -283,6 +288,7 @@ impl Track {
             place: self.place,
             seen: self.seen,
             score: self.score,
+            change: self.change,
             first: self.first.unwrap_or(here),
             evidence: self.evidence,
             open_at: policy.open_at,

@@ -1,7 +1,6 @@
 //! Which detections count: by catalogue, by what the camera looks for, by masks, and by zones with their hours.
 
 use super::Ignored;
-use super::fixed::MicroNats;
 use super::track::Found;
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::policy::Calibration;
@@ -53,16 +52,17 @@ impl Rules<'_> {
                     score: detection.score,
                     bbox: detection.bbox,
                     hit_score,
-                    says: self.log_odds(&detection.kind, detection.score),
+                    probability: self.probability(&detection.kind, detection.score),
+                    change: detection.change,
                 }),
             }
         }
         by_kind
     }
 
-    /// What a score says: a hit is a hit by the score of the model, evidence adds up by the calibrated one.
-    fn log_odds(&self, kind: &EventKind, score: Score) -> MicroNats {
-        MicroNats::logit(self.calibration.get(kind).map_or(score, |calibration| calibration.apply(score)))
+    /// What a score is taken for: a hit is a hit by the score of the model, evidence adds up by the calibrated one.
+    fn probability(&self, kind: &EventKind, score: Score) -> Score {
+        self.calibration.get(kind).map_or(score, |calibration| calibration.apply(score))
     }
 
     /// Whether it counts, and the hit score of its zone where that has one.

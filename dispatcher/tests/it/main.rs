@@ -15,6 +15,7 @@ mod mqtt;
 mod permits;
 mod policies;
 mod replay;
+mod rulings;
 mod sensors;
 mod simulation;
 mod store;

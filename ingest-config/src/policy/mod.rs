@@ -107,6 +107,7 @@ impl Numbers {
     fn raw(&self) -> RawEvidence {
         RawEvidence {
             log_floor: None,
+            change_nats: None,
             hit_score: self.hit_score,
             half_life_secs: self.half_life_secs,
             open_at: self.open_at,

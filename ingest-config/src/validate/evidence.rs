@@ -33,6 +33,7 @@ pub(crate) fn merged(raw: &RawEvidence, base: EvidencePolicy) -> EvidencePolicy 
         hold: span(raw.hold_secs, base.hold),
         hits_needed: raw.hits_needed.unwrap_or(base.hits_needed),
         looks_counted: raw.looks_counted.unwrap_or(base.looks_counted),
+        change_nats: score(raw.change_nats, base.change_nats),
     }
 }
 

@@ -71,10 +71,12 @@ pub(crate) fn validate<'d>(
         single(documents, "pipeline", &mut context.problems).map(|row| limits::pipeline(&row, context));
     let dispatch = single(documents, "dispatch", &mut context.problems).map(|row| limits::dispatch(&row));
 
-    let (kinds, kind_names) = kind::kinds(&rows(documents, "kinds", &mut context.problems), context);
+    let kind_rows = rows(documents, "kinds", &mut context.problems);
+    let (kinds, kind_names) = kind::kinds(&kind_rows, context);
     let model_rows = rows(documents, "models", &mut context.problems);
     let models = model::models(&model_rows, &kind_names, context);
-    let (destinations, sink_names) = sink::sinks(&rows(documents, "sinks", &mut context.problems), context);
+    let sink_rows = rows(documents, "sinks", &mut context.problems);
+    let (destinations, sink_names) = sink::sinks(&sink_rows, context);
     let department_rows = rows(documents, "departments", &mut context.problems);
     let staff = department::departments(&department_rows, &sink_names, context);
     let camera_rows = rows(documents, "cameras", &mut context.problems);
@@ -84,7 +86,9 @@ pub(crate) fn validate<'d>(
     let silence_rows = rows(documents, "silences", &mut context.problems);
     let silences = hygiene::silences(&silence_rows, &kind_names, &camera_names, context);
     let permits = hygiene::permits(&rows(documents, "permits", &mut context.problems), context);
-    let (rules, rule_names) = rules(documents, site.as_ref(), &kind_names, &staff, context);
+    let (mut rules, rule_names) = rules(documents, site.as_ref(), &kind_names, &staff, context);
+    rules.repeat_of = kind::repeats(&kind_rows);
+    rules.repeat_to = sink::repeats(&sink_rows);
     let route_rows = rows(documents, "routes", &mut context.problems);
     let routes = route::routes(&route_rows, &kind_names, &staff, &rule_names, context);
 

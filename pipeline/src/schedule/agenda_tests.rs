@@ -30,6 +30,7 @@ fn look(model: usize, kind: &str, interval_secs: f64) -> ModelLook {
         log_floor: 0.1,
         hit_score: 0.5,
         urgent,
+        compares: false,
     };
     let interval = Duration::from_secs_f64(interval_secs);
     ModelLook {
@@ -42,7 +43,7 @@ fn look(model: usize, kind: &str, interval_secs: f64) -> ModelLook {
 }
 
 fn plan(camera: &str, looks: Vec<ModelLook>) -> Arc<CameraPlan> {
-    Arc::new(CameraPlan { camera: id(camera), generation: 0, looks, cascades: vec![], ignore: vec![] })
+    Arc::new(CameraPlan { camera: id(camera), generation: 0, looks, cascades: vec![], ignore: vec![], zones: vec![] })
 }
 
 fn agenda(plans: Vec<Arc<CameraPlan>>) -> Agenda {
@@ -370,7 +371,7 @@ fn with_cascade(camera: &str, generation: u64) -> Arc<CameraPlan> {
     let second =
         CascadeLook { look: look(1, "fire", 1.0), after: 0, score: None, crop: None, waits_for_alarm: false };
     let (looks, cascades) = (vec![look(0, "fire", 0.5)], vec![second]);
-    Arc::new(CameraPlan { camera: id(camera), generation, looks, cascades, ignore: vec![] })
+    Arc::new(CameraPlan { camera: id(camera), generation, looks, cascades, ignore: vec![], zones: vec![] })
 }
 
 #[test]

@@ -49,6 +49,7 @@ pub fn kind(name: &str, labels: &[&str], look_interval: Duration) -> Kind {
             hold: Duration::from_secs(5),
             hits_needed: 2,
             looks_counted: 3,
+            change_nats: 0.0,
         },
         incident: citybrain_ingest_config::resolved::IncidentPolicy::default(),
     }

@@ -42,6 +42,7 @@ pub fn patient() -> CaseRules {
         accept_immediate_within: LONG,
         recheck_within: LONG,
         approve_within: LONG,
+        repeat_after: LONG,
         ..CaseLimits::default()
     };
     CaseRules { limits, ..CaseRules::default() }
@@ -58,6 +59,7 @@ pub fn policy() -> EvidencePolicy {
         hold: Duration::from_secs(10),
         hits_needed: 2,
         looks_counted: 4,
+        change_nats: 0.0,
     }
 }
 
@@ -143,6 +145,7 @@ pub fn city(data_dir: &Path) -> City {
             areas: BTreeSet::new(),
             when: When::Always,
             departments: BTreeSet::from([brigade]),
+            lead: None,
             rota: None,
         }],
         cases: patient(),
@@ -221,6 +224,7 @@ pub fn with_box(mut frame: FrameDetections, kind: &str, score: f32, bbox: Boundi
         label: Label::new(kind),
         score: Score::new(score).unwrap(),
         bbox,
+        change: None,
     });
     frame
 }
