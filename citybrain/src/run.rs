@@ -135,9 +135,20 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
         crate::announce::write(file, &json!({ "console": console, "pid": std::process::id() }))
             .with_context(|| format!("cannot announce the console in {}", file.display()))?;
     }
-    while signals.next().await == Asked::Reload {
-        // Models may have to be loaded: that blocks, and the API has to answer meanwhile.
-        tokio::task::block_in_place(|| reload(&house, args, &city));
+    let mut policies = house.dispatcher.services().policies().watch();
+    // What was in force before the start is laid over, too.
+    tokio::task::block_in_place(|| follow(&house));
+    loop {
+        tokio::select! {
+            asked = signals.next() => {
+                if asked != Asked::Reload {
+                    break;
+                }
+                // Models may have to be loaded: that blocks, and the API has to answer meanwhile.
+                tokio::task::block_in_place(|| reload(&house, args, &city));
+            }
+            Ok(()) = policies.changed() => tokio::task::block_in_place(|| follow(&house)),
+        }
     }
     tracing::info!("asked to stop: cameras are let go, what is under way is finished");
     house.pipeline.shutdown().await;
@@ -184,6 +195,14 @@ fn report_gaps(city: &City) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Has the pipeline keep pictures by the thresholds of the policy in force.
+fn follow(house: &House) {
+    let city = house.dispatcher.services().policies().city_in_force();
+    if let Err(error) = house.pipeline.reload(&city) {
+        tracing::error!("the pipeline does not go on under the policy in force:\n{error:#}");
+    }
+}
+
 /// Reads the configuration again; one with errors is refused whole.
 fn reload(house: &House, args: &RunArgs, in_force: &City) {
     let Some(file) = &args.config else {
@@ -203,6 +222,7 @@ fn reload(house: &House, args: &RunArgs, in_force: &City) {
                 return;
             }
             house.dispatcher.reload(Arc::clone(&city));
+            follow(house);
             tracing::info!(version = %city.version, "the configuration was read again and is in force");
         }
         Err(error) => {

@@ -43,13 +43,13 @@ mod testing;
 pub mod verdict;
 
 pub use case::OrderError;
+pub use citybrain_ingest_config::City;
 pub use services::{CameraView, CaseView, Change, Readiness, Services};
 pub use store::{
     CaseFilter, CasePage, Cursor, DeliveryFilter, DeliveryPage, PageRequest, Replay, StoreError,
 };
 
 use case::Recheck;
-use citybrain_ingest_config::City;
 use citybrain_types::{CameraDirectory, Clock, DetectionBatch, FocusRequest};
 use delivery::Deliveries;
 use line::{Beside, Line, Memory, Shared};

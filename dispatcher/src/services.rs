@@ -30,6 +30,9 @@ use url::Url;
 /// Folder of the snapshots below the data folder; the pipeline writes them.
 pub const SNAPSHOT_FOLDER: &str = "snapshots";
 
+/// Open cases that are listed: a district opens some 550 a day, and has a few days' worth of them open.
+pub const MAX_OPEN: u32 = 10_000;
+
 /// A case with all that is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CaseView {
@@ -284,6 +287,22 @@ impl Services {
     /// [`StoreError`] when the store does not answer.
     pub async fn cases(&self, filter: &CaseFilter, page: &PageRequest) -> Result<CasePage, StoreError> {
         self.0.store.cases(filter, page).await
+    }
+
+    /// Open cases, newest first, at most [`MAX_OPEN`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn open_cases(&self) -> Result<Vec<Case>, StoreError> {
+        self.0.store.open_cases(MAX_OPEN).await
+    }
+
+    /// Open cases of a kind, newest first, at most some thousands.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn open_of_kind(&self, kind: &EventKind) -> Result<Vec<Case>, StoreError> {
+        self.0.store.open_of_kind(kind).await
     }
 
     /// One case with its trail and deliveries; `None` when there is none of that id.

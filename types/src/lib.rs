@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod camera;
+mod camera_parts;
 pub mod case;
 pub mod clock;
 pub mod delivery;
@@ -19,6 +20,9 @@ mod schema;
 pub mod time;
 
 pub use camera::{CameraDirectory, CameraFault, CameraState, CameraStatus, FailReason, FaultKind};
+pub use camera_parts::{
+    CameraParts, ConfigChange, ConfigRefusal, Configurator, MAX_CORNERS, MAX_PARTS, ZonePart,
+};
 pub use case::{
     Acceptance, Card, Case, CaseAction, CaseChange, CaseState, Casework, ClockStage, Level, Priority, Reminders, Source,
     StageClock, VoidReason,

@@ -17,7 +17,7 @@ use citybrain_dispatcher::policy::{
     Difference, Forecast, OfficeError, PolicyAction, PolicyState, PolicyView, Side, Sketch,
 };
 use citybrain_dispatcher::verdict::{NewCalibration, VerdictError};
-use citybrain_ingest_config::policy::{Calibration, NumberChange, changes};
+use citybrain_dispatcher::policy::rules::{Calibration, NumberChange, changes};
 use citybrain_types::{EventKind, Snapshots};
 use std::collections::BTreeSet;
 
@@ -258,14 +258,14 @@ fn change_row(writer: &Writer, change: &NumberChange) -> ChangeRow {
 }
 
 fn calibration(writer: &Writer, kind: &EventKind, calibration: &Calibration) -> CalibrationRow {
-    let error = |ece: &citybrain_ingest_config::policy::Ece| {
+    let error = |ece: &citybrain_dispatcher::policy::rules::Ece| {
         format!("{:.3} ({:.3}–{:.3})", ece.value, ece.low, ece.high)
     };
     let method = writer.language.name(
         "policy.method",
         match calibration.method {
-            citybrain_ingest_config::policy::CalibrationMethod::Isotonic => "isotonic",
-            citybrain_ingest_config::policy::CalibrationMethod::Platt => "platt",
+            citybrain_dispatcher::policy::rules::CalibrationMethod::Isotonic => "isotonic",
+            citybrain_dispatcher::policy::rules::CalibrationMethod::Platt => "platt",
         },
     );
     let (before, after) = (error(&calibration.ece_before), error(&calibration.ece_after));

@@ -16,6 +16,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+/// What a policy is made of.
+pub use citybrain_ingest_config::policy as rules;
 pub use forecast::{Forecast, KindForecast, Sketch, forecast};
 pub(crate) use office::in_force;
 pub use office::{MAX_FORECAST_DAYS, MAX_SHADOWS, Office, OfficeError};
