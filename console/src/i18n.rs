@@ -29,8 +29,6 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     section!("delivery"),
     section!("review"),
     section!("policy"),
-    section!("report"),
-    section!("system"),
 ];
 
 type Words = BTreeMap<String, String>;

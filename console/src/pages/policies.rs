@@ -13,11 +13,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use citybrain_dispatcher::Services;
+use citybrain_dispatcher::policy::rules::{Calibration, NumberChange, changes};
 use citybrain_dispatcher::policy::{
     Difference, Forecast, OfficeError, PolicyAction, PolicyState, PolicyView, Side, Sketch,
 };
 use citybrain_dispatcher::verdict::{NewCalibration, VerdictError};
-use citybrain_dispatcher::policy::rules::{Calibration, NumberChange, changes};
 use citybrain_types::{EventKind, Snapshots};
 use std::collections::BTreeSet;
 
@@ -197,15 +197,16 @@ async fn shown(services: &Services, visitor: &Visitor, id: &str, refused: Option
     let is_live = record.state == PolicyState::Live;
     // One in force is held against the configuration's own numbers, any other against what is in force.
     let before = if is_live { services.city() } else { office.city_in_force() };
-    let actions = possible.iter().filter(|action| **action != PolicyAction::Edit).map(|action| ActionButton {
-        code: action.name(),
-        name: writer.language.name("policy.action", action.name()),
-        tone: match action {
-            PolicyAction::GoLive | PolicyAction::Approve | PolicyAction::Shadow => "main",
-            PolicyAction::RollBack | PolicyAction::Discard => "grave",
-            _ => "",
-        },
-    });
+    let actions =
+        possible.iter().filter(|action| **action != PolicyAction::Edit).map(|action| ActionButton {
+            code: action.name(),
+            name: writer.language.name("policy.action", action.name()),
+            tone: match action {
+                PolicyAction::GoLive | PolicyAction::Approve | PolicyAction::Shadow => "main",
+                PolicyAction::RollBack | PolicyAction::Discard => "grave",
+                _ => "",
+            },
+        });
     let history = history.iter().rev().map(|change| HistoryRow {
         at: writer.time.show_millis(change.at),
         by: change.by.clone(),
@@ -221,7 +222,12 @@ async fn shown(services: &Services, visitor: &Visitor, id: &str, refused: Option
         created: writer.time.show(record.created_at),
         live_at: writer.time.show_or_dash(record.live_at),
         changes: changes(&before, &laid).iter().map(|change| change_row(&writer, change)).collect(),
-        calibrations: record.policy.calibration.iter().map(|(kind, c)| calibration(&writer, kind, c)).collect(),
+        calibrations: record
+            .policy
+            .calibration
+            .iter()
+            .map(|(kind, c)| calibration(&writer, kind, c))
+            .collect(),
         forecast: forecast.as_ref().map(|forecast| forecast_rows(&writer, forecast)),
         differences: differences.iter().map(|difference| difference_row(&writer, difference)).collect(),
         missed,
@@ -249,7 +255,10 @@ fn change_row(writer: &Writer, change: &NumberChange) -> ChangeRow {
         _ => names.join(", "),
     };
     ChangeRow {
-        kind: change.kind.as_ref().map_or_else(|| writer.language.t("policy.all_kinds").to_owned(), |k| writer.kind(k)),
+        kind: change
+            .kind
+            .as_ref()
+            .map_or_else(|| writer.language.t("policy.all_kinds").to_owned(), |k| writer.kind(k)),
         number: writer.language.name("policy.number", change.key),
         before: number(change.before),
         after: number(change.after),
@@ -269,12 +278,8 @@ fn calibration(writer: &Writer, kind: &EventKind, calibration: &Calibration) -> 
         },
     );
     let (before, after) = (error(&calibration.ece_before), error(&calibration.ece_after));
-    let values: [(&str, &dyn std::fmt::Display); 4] = [
-        ("method", &method),
-        ("n", &calibration.verdicts),
-        ("before", &before),
-        ("after", &after),
-    ];
+    let values: [(&str, &dyn std::fmt::Display); 4] =
+        [("method", &method), ("n", &calibration.verdicts), ("before", &before), ("after", &after)];
     CalibrationRow { kind: writer.kind(kind), said: writer.language.fill("policy.calibrated", &values) }
 }
 
@@ -338,17 +343,19 @@ fn picture(snapshots: Option<&Snapshots>) -> Option<String> {
 /// What went wrong, as a page.
 pub fn told(services: &Services, visitor: &Visitor, error: &OfficeError) -> Response {
     match error {
-        OfficeError::Unknown(_) => not_found(services, visitor, visitor.language.t("policy.none_of_that").to_owned()),
+        OfficeError::Unknown(_) => {
+            not_found(services, visitor, visitor.language.t("policy.none_of_that").to_owned())
+        }
         OfficeError::Store(error) => unavailable(services, visitor, error),
         other => bad_request(services, visitor, other.to_string()),
     }
 }
 
 fn by(visitor: &Visitor, entered: &Entered) -> String {
-    visitor.account.as_ref().map_or_else(
-        || entered.one("by").unwrap_or_default().to_owned(),
-        |account| account.name.clone(),
-    )
+    visitor
+        .account
+        .as_ref()
+        .map_or_else(|| entered.one("by").unwrap_or_default().to_owned(), |account| account.name.clone())
 }
 
 async fn act(

@@ -212,7 +212,11 @@ async fn listed(services: &Services, query: RequestsQuery) -> Result<Vec<Request
     Ok(found)
 }
 
-pub(super) async fn one_request(State(services): State<Services>, uri: Uri, Path(id): Path<String>) -> Response {
+pub(super) async fn one_request(
+    State(services): State<Services>,
+    uri: Uri,
+    Path(id): Path<String>,
+) -> Response {
     let found = one(&services, &id).await;
     answer(Form::of(&uri), REQUESTS, found.map(|row| (StatusCode::OK, vec![row])))
 }

@@ -4,9 +4,7 @@ mod step;
 
 use super::state::IllegalTransition;
 use citybrain_ingest_config::City;
-use citybrain_types::{
-    Case, CaseAction, CaseChange, CaseId, CaseState, DepartmentId, Timestamp, VoidReason,
-};
+use citybrain_types::{Case, CaseAction, CaseChange, CaseId, CaseState, DepartmentId, Timestamp, VoidReason};
 use std::time::Duration;
 use step::Step;
 

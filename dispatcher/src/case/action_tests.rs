@@ -219,7 +219,8 @@ fn each_department_takes_does_and_returns_its_part_and_the_case_follows_the_resp
     let city = a_city();
     let by = |name: &str, action: Action| Order { department: Some(id(name)), ..order(action) };
     let follow = |case: Case, order: Order| {
-        let (next, changes) = act(&city, &case, &order, START).unwrap_or_else(|refused| panic!("{order:?}: {refused}"));
+        let (next, changes) =
+            act(&city, &case, &order, START).unwrap_or_else(|refused| panic!("{order:?}: {refused}"));
         assert_eq!(changes.len(), 1);
         next
     };

@@ -16,9 +16,7 @@ use crate::services::Change;
 use crate::silence::{Scene, SilenceKeeper};
 use crate::store::{Answer, CaseWrite, Commit, Store, StoreError};
 use citybrain_ingest_config::City;
-use citybrain_types::{
-    Case, CaseChange, CaseId, CaseState, Clock, DestinationId, SnapshotRef, Timestamp,
-};
+use citybrain_types::{Case, CaseChange, CaseId, CaseState, Clock, DestinationId, SnapshotRef, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, watch};

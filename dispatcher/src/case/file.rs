@@ -189,7 +189,9 @@ fn first_reason(incident: &Incident, cause: &Cause) -> String {
         Cause::Seen(sight) => match sight.change {
             Some(change) => {
                 let percent = (change.get() * 100.0).round();
-                format!("camera {camera} saw {kind}; its place differs by {percent} % from what was there for days")
+                format!(
+                    "camera {camera} saw {kind}; its place differs by {percent} % from what was there for days"
+                )
             }
             None => format!("camera {camera} saw {kind}"),
         },

@@ -27,8 +27,7 @@ pub struct Due {
 /// Whether somebody is waited for to take it.
 fn waits(case: &Case) -> bool {
     use CaseState::{Accepted, Dispatched, Extended, Handling, Reopened, Transferred};
-    let open =
-        matches!(case.state, Dispatched | Transferred | Reopened | Accepted | Handling | Extended);
+    let open = matches!(case.state, Dispatched | Transferred | Reopened | Accepted | Handling | Extended);
     open && action::waiting(case).next().is_some()
 }
 

@@ -87,13 +87,15 @@ async fn a_silence_holds_from_the_next_look_on_over_a_restart_until_it_is_ended_
     let body = json!({"by": "Li Wei", "reason": "market day", "kinds": ["littering"], "areas": ["harbour"],
         "around": {"position": [121.5, 31.2], "radius_m": 100.0}, "ends_at": after(1_000).to_string()});
     let (status, made) = server.ask(Method::POST, "/silences", Some(body)).await;
-    assert_eq!((status, &made["state"], &made["by"]), (StatusCode::CREATED, &json!("active"), &json!("Li Wei")));
+    assert_eq!(
+        (status, &made["state"], &made["by"]),
+        (StatusCode::CREATED, &json!("active"), &json!("Li Wei"))
+    );
     clock.set(after(20));
     server.house.publish(&(1..5).map(|n| litter("gate-1", n)).collect::<Vec<_>>()).await;
     server.wait_for_metric("citybrain_sightings_held_total{kind=\"littering\",reason=\"silenced\"} 1").await;
     // A fire is not named, and is told.
-    let fires: Vec<_> =
-        (1..5).map(|n| with_box(look("gate-2", n), "fire", 0.95, around(0.5, 0.5))).collect();
+    let fires: Vec<_> = (1..5).map(|n| with_box(look("gate-2", n), "fire", 0.95, around(0.5, 0.5))).collect();
     server.house.publish(&fires).await;
     assert_eq!(server.house.wait_for_cases(1).await[0].kind, fire());
     server.house.close().await;
@@ -106,7 +108,10 @@ async fn a_silence_holds_from_the_next_look_on_over_a_restart_until_it_is_ended_
     assert_eq!(active["silences"][0]["id"], id);
     let path = format!("/silences/{id}/end");
     let (status, ended) = server.ask(Method::POST, &path, Some(json!({"by": "Wang"}))).await;
-    assert_eq!((status, &ended["state"], &ended["ended_by"]), (StatusCode::OK, &json!("expired"), &json!("Wang")));
+    assert_eq!(
+        (status, &ended["state"], &ended["ended_by"]),
+        (StatusCode::OK, &json!("expired"), &json!("Wang"))
+    );
     let again = server.ask(Method::POST, &path, Some(json!({"by": "Wang"}))).await;
     assert_eq!(again.0, StatusCode::CONFLICT);
     clock.set(after(40));
@@ -227,7 +232,10 @@ async fn a_replay_takes_the_permits_from_the_log_and_asks_no_server() {
     server.abort();
     let found = replayed(folder.path(), &city, 64);
     assert_eq!(found.lines().count(), 1, "{found}");
-    assert!(found.contains(cases[0].id.as_str()) && found.contains("no entry of sites (1 in all)"), "{found}");
+    assert!(
+        found.contains(cases[0].id.as_str()) && found.contains("no entry of sites (1 in all)"),
+        "{found}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -261,7 +269,8 @@ async fn a_department_that_has_not_taken_a_case_is_told_again_and_not_while_it_i
     clock.advance(Duration::from_secs(601));
     lines(1).await;
     assert_eq!(waiting(), 1);
-    let body = json!({"by": "Li", "reason": "a feast", "kinds": ["littering"], "ends_at": after(900).to_string()});
+    let body =
+        json!({"by": "Li", "reason": "a feast", "kinds": ["littering"], "ends_at": after(900).to_string()});
     assert_eq!(server.ask(Method::POST, "/silences", Some(body)).await.0, StatusCode::CREATED);
     clock.advance(Duration::from_secs(600));
     assert!(lines(2).await[1].reason.ends_with("silenced"));

@@ -106,7 +106,8 @@ impl<'a> Step<'a> {
             }
             work.finished_by.push(Acceptance { department, at: self.at });
         }
-        let finished = |id: &DepartmentId| self.case.work.finished_by.iter().any(|done| done.department == *id);
+        let finished =
+            |id: &DepartmentId| self.case.work.finished_by.iter().any(|done| done.department == *id);
         if !self.case.departments.iter().all(finished) {
             self.note();
             return Ok(());
@@ -129,7 +130,11 @@ impl<'a> Step<'a> {
         // Those who are left may have done all of it.
         let work = &self.case.work;
         let all_done = !work.finished_by.is_empty()
-            && self.case.departments.iter().all(|id| work.finished_by.iter().any(|done| done.department == *id));
+            && self
+                .case
+                .departments
+                .iter()
+                .all(|id| work.finished_by.iter().any(|done| done.department == *id));
         if all_done {
             return self.go(CaseState::Rechecking);
         }
