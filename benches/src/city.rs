@@ -30,6 +30,7 @@ pub fn city(
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: nowhere(),
         },
+        people: citybrain_ingest_config::resolved::PeopleRules::open(),
         cameras: cameras.into_iter().map(|(id, address)| (id.clone(), camera(id, address, &fire))).collect(),
         kinds: BTreeMap::from([(fire.clone(), kind(fire, labels, look_interval))]),
         models: vec![Model::of(model.to_owned())],

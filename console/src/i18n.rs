@@ -29,6 +29,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     section!("delivery"),
     section!("review"),
     section!("policy"),
+    section!("people"),
 ];
 
 type Words = BTreeMap<String, String>;

@@ -11,9 +11,11 @@
 //! 4. `<div id="…" data-live="case camera">` is swapped when such an event comes; forms stand outside of it, post, and
 //!    `{% include "csrf.html" %}`; a script of its own is an `assets/x.js` (a line in `assets.rs`), as a module in block `head`,
 //!    importing `onEvent`/`onSwap` from `/assets/live.js`; no inline script or style: the policy below forbids both.
-//! 5. What others wrote goes to `assets/vendor` with a line in its `manifest.toml`; a test checks checksums and licences.
+//! 5. `access.rs` says who may ask for it: a route without a line there is refused to everybody.
+//! 6. What others wrote goes to `assets/vendor` with a line in its `manifest.toml`; a test checks checksums and licences.
 #![forbid(unsafe_code)]
 
+mod access;
 mod actions;
 mod assets;
 mod i18n;
@@ -25,6 +27,7 @@ mod problem;
 mod rows;
 mod shell;
 
+pub use access::TABLE as ACCESS;
 pub use shell::Account;
 
 use axum::Router;
@@ -34,6 +37,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use citybrain_dispatcher::Services;
+use citybrain_dispatcher::people::gate::{Gate, keep};
 
 /// Only what this server sent may run or be shown. `data:` and `blob:` pictures are what the map draws its signs with.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; \
@@ -41,6 +45,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data: 
 
 /// The console's pages and assets. The API's event stream and snapshots must be served on the same address.
 pub fn router(services: Services) -> Router {
+    let gate = Gate { services: services.clone(), table: access::TABLE, refuse: access::refuse };
     Router::new()
         .merge(pages::alarms::routes())
         .merge(pages::cases::routes())
@@ -50,8 +55,13 @@ pub fn router(services: Services) -> Router {
         .merge(pages::deliveries::routes())
         .merge(pages::review::routes())
         .merge(pages::policies::routes())
+        .merge(pages::sign_in::routes())
+        .merge(pages::account::routes())
+        .merge(pages::users::routes())
+        .merge(pages::audit::routes())
         .route("/preferences", post(shell::prefer))
         .route("/assets/{*name}", get(assets::asset))
+        .layer(middleware::from_fn_with_state(gate, keep))
         .layer(middleware::from_fn(harden))
         .with_state(services)
 }

@@ -9,6 +9,8 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use citybrain_dispatcher::api::ActionBody;
+use citybrain_dispatcher::people::Actor;
+use citybrain_dispatcher::people::role::may_act;
 use citybrain_dispatcher::{OrderError, Services};
 use citybrain_types::{CaseAction, CaseId, DepartmentId, VoidReason};
 use url::form_urlencoded;
@@ -28,6 +30,11 @@ impl Entered {
         value.map(|(_, value)| value.trim())
     }
 
+    /// What was entered under a name as it is, blanks and all: of a password.
+    pub fn raw(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// Everything that was entered under a name.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
         let name = name.to_owned();
@@ -35,7 +42,7 @@ impl Entered {
         ours.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
 
-    fn into_body(&self, time: &LocalTime, by: Option<String>) -> Result<ActionBody, String> {
+    fn into_body(&self, time: &LocalTime) -> Result<ActionBody, String> {
         let action =
             CaseAction::from_name(self.one("action").unwrap_or_default()).ok_or("there is no such action")?;
         let because = |name| {
@@ -51,7 +58,7 @@ impl Entered {
         let departments = departments.map_err(shown)?;
         Ok(ActionBody {
             action,
-            by: by.or_else(|| self.one("by").map(str::to_owned)).unwrap_or_default(),
+            by: None,
             department: self.one("department").map(str::parse).transpose().map_err(shown)?,
             reason: self.one("reason").unwrap_or_default().to_owned(),
             departments: Some(departments).filter(|departments| !departments.is_empty()),
@@ -73,6 +80,7 @@ fn shown(error: impl std::fmt::Display) -> String {
 pub async fn act(
     State(services): State<Services>,
     visitor: Visitor,
+    actor: Actor,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Response {
@@ -82,10 +90,11 @@ pub async fn act(
     let entered = Entered::read(&body);
     let seen = entered.one("version").and_then(|version| version.parse().ok());
     let time = LocalTime::of(&services.site().time_zone);
-    let by = visitor.account.as_ref().map(|account| account.name.clone());
-    let order = entered
-        .into_body(&time, by)
-        .and_then(|body| body.into_order().map_err(|problem| problem.detail().to_owned()));
+    let order = entered.into_body(&time).and_then(|body| {
+        may_act(&actor, body.action).map_err(shown)?;
+        let by = actor.by(entered.one("by"));
+        by.and_then(|by| body.into_order(by)).map_err(|problem| problem.detail().to_owned())
+    });
     let order = match order {
         Ok(order) => order,
         Err(why) => return refused(&services, &visitor, &id, Refusal { why, seen: None, entered }).await,

@@ -30,12 +30,22 @@ pub fn conflict(services: &Services, visitor: &Visitor, detail: String) -> Respo
     problem(services, visitor, StatusCode::CONFLICT, visitor.language.t("shell.not_done"), detail)
 }
 
-/// The store did not answer; the reason goes to the log, not to the page.
-pub fn unavailable(services: &Services, visitor: &Visitor, error: &dyn std::error::Error) -> Response {
-    tracing::error!(%error, "a page could not be shown");
+/// Whoever asks may not.
+pub fn forbidden(services: &Services, visitor: &Visitor, detail: String) -> Response {
+    problem(services, visitor, StatusCode::FORBIDDEN, visitor.language.t("shell.forbidden"), detail)
+}
+
+/// The store did not answer, which was logged.
+pub fn silent(services: &Services, visitor: &Visitor) -> Response {
     let detail = visitor.language.t("shell.store_silent").to_owned();
     let title = visitor.language.t("shell.unavailable");
     problem(services, visitor, StatusCode::SERVICE_UNAVAILABLE, title, detail)
+}
+
+/// The store did not answer; the reason goes to the log, not to the page.
+pub fn unavailable(services: &Services, visitor: &Visitor, error: &dyn std::error::Error) -> Response {
+    tracing::error!(%error, "a page could not be shown");
+    silent(services, visitor)
 }
 
 fn problem(

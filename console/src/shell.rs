@@ -1,12 +1,14 @@
 //! What stands around every page: navigation, language, light or dark, and who is signed in.
 
 use crate::i18n::Language;
+use crate::pages::people::role_name;
 use axum::Form;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use citybrain_dispatcher::Services;
+use citybrain_dispatcher::people::{Actor, Permission};
 use serde::Deserialize;
 use std::convert::Infallible;
 
@@ -39,8 +41,7 @@ const SECTIONS: [Section; 10] = [
 /// Longest path that a preference returns to.
 const MAX_BACK: usize = 1_000;
 
-/// Who is signed in. Whatever guards the routes puts it into the request's extensions; without it the console shows
-/// no account menu.
+/// Who is signed in, as the gate says; where nobody signs in the console shows no account menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Name for people.
@@ -49,6 +50,24 @@ pub struct Account {
     pub role: String,
     /// Sent back by every form in a field `csrf`.
     pub csrf: String,
+    /// Whether the user makes and changes users.
+    pub users: bool,
+    /// Whether the user reads the audit log.
+    pub audit: bool,
+}
+
+impl Account {
+    /// Whoever has signed in; `None` for nobody, and where nobody signs in.
+    fn of(actor: &Actor, language: Language) -> Option<Self> {
+        let role = actor.role?;
+        Some(Self {
+            name: actor.signature(),
+            role: role_name(language, role),
+            csrf: actor.csrf().to_owned(),
+            users: actor.may(Permission::Users),
+            audit: actor.may(Permission::Audit),
+        })
+    }
 }
 
 /// Light or dark.
@@ -74,6 +93,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts))
+    }
+}
+
+impl Visitor {
+    /// Of a request.
+    pub fn of(parts: &Parts) -> Self {
         let accepted = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let language = cookie(&parts.headers, "lang")
             .and_then(Language::from_tag)
@@ -85,7 +111,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
             _ => Theme::System,
         };
         let here = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Ok(Self { language, theme, here, account: parts.extensions.get::<Account>().cloned() })
+        let account = parts.extensions.get::<Actor>().and_then(|actor| Account::of(actor, language));
+        Self { language, theme, here, account }
     }
 }
 
@@ -107,13 +134,16 @@ pub struct Frame {
     pub page: &'static str,
     /// Who asked for it.
     pub visitor: Visitor,
+    /// Whether people have to sign in, and the visitor has not: there is nothing to navigate to.
+    pub outside: bool,
 }
 
 impl Frame {
     /// For a page of a section, or of none: `""`.
     pub fn new(services: &Services, visitor: &Visitor, page: &'static str) -> Self {
         let site = services.site();
-        Self { site: site.name, zone: site.time_zone, page, visitor: visitor.clone() }
+        let outside = visitor.account.is_none() && services.has_people_sign_in();
+        Self { site: site.name, zone: site.time_zone, page, visitor: visitor.clone(), outside }
     }
 
     /// The words under a key.
@@ -200,7 +230,7 @@ fn lasting(name: &str, value: &str) -> String {
 }
 
 /// A path on this server: nothing that a browser would take for another host.
-fn is_own_path(path: &str) -> bool {
+pub fn is_own_path(path: &str) -> bool {
     path.len() <= MAX_BACK
         && path.starts_with('/')
         && !path.starts_with("//")

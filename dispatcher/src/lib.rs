@@ -29,6 +29,7 @@ mod line;
 pub mod log;
 pub mod metrics;
 pub mod outbox;
+pub mod people;
 pub mod permit;
 pub mod photo;
 pub mod policy;
@@ -50,6 +51,7 @@ pub use store::{
 };
 
 use case::Recheck;
+use citybrain_ingest_config::resolved::SignIn;
 use citybrain_types::{CameraDirectory, Clock, DetectionBatch, FocusRequest};
 use delivery::Deliveries;
 use line::{Beside, Line, Memory, Shared};
@@ -113,6 +115,14 @@ pub enum StartError {
     /// The case store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Nobody could be let in.
+    #[error(transparent)]
+    People(#[from] people::PeopleError),
+    /// Everybody would be let in from everywhere.
+    #[error(
+        "people.sign_in is 'open' while {0} can be reached by others: listen on 127.0.0.1, or have people sign in"
+    )]
+    OpenToStrangers(std::net::SocketAddr),
 }
 
 /// A running dispatcher. Dropping it leaves the tasks running; end it with [`Dispatcher::shutdown`].
@@ -133,12 +143,16 @@ pub struct Dispatcher {
 /// [`StartError`] when the data folder cannot be made or the store cannot be opened or read.
 pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError> {
     let DispatcherParts { city, bus, cameras, focus, clock, registry } = parts;
+    if city.is_open_to_strangers() {
+        return Err(StartError::OpenToStrangers(city.site.listen));
+    }
     let city = sensor::with_sensors(city);
     // Refused when the program has chosen a provider already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let store = open_store(&city).await?;
     let memory = Memory { incidents: store.open_incidents().await?, watermarks: store.watermarks().await? };
     let metrics = Metrics::register(registry);
+    let people = people(&city, &store, &clock, registry).await?;
     let (listeners, _) = broadcast::channel(LISTENER_QUEUE);
     let (to_answers, answers) = mpsc::channel(case::ANSWER_QUEUE);
     let deliveries =
@@ -165,6 +179,7 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         &desk,
         silences.clone(),
         office.clone(),
+        people,
         Arc::clone(&cameras),
         Arc::clone(&bus_attached),
     );
@@ -199,6 +214,25 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         close_bus,
         abandon_commits,
     })
+}
+
+/// Users and the audit log; where nobody can sign in yet, the way for the first admin.
+async fn people(
+    city: &City,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    registry: &mut Registry,
+) -> Result<people::People, StartError> {
+    let metrics = people::PeopleMetrics::register(registry);
+    let data_dir = &city.site.data_dir;
+    let people = people::People::new(store.clone(), data_dir, Arc::clone(clock), metrics)?;
+    if city.people.sign_in == SignIn::Required {
+        let page = city.site.public_url.join("set-up").map_or_else(|_| String::new(), String::from);
+        people.await_first_admin(data_dir, &page).await?;
+    }
+    let head = people.audit_head().await?;
+    tracing::info!(%head, "the audit log goes on after this row");
+    Ok(people)
 }
 
 async fn open_store(city: &City) -> Result<Store, StartError> {

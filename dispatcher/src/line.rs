@@ -9,6 +9,7 @@ use crate::incident::{self, Incident, IncidentStage, Incidents, Step};
 use crate::intake::{self, Intake, IntakeStage};
 use crate::log::{self, LOG_FOLDER, LogWriter};
 use crate::metrics::Metrics;
+use crate::people::People;
 use crate::permit::{self, Register, RegisterKeeper};
 use crate::policy::{self, Office, PolicyState, Shadows};
 use crate::ruling::{Decided, Input, Ruling};
@@ -76,6 +77,7 @@ impl Shared {
         desk: &Desk,
         silences: SilenceKeeper,
         office: Office,
+        people: People,
         cameras: Arc<dyn CameraDirectory>,
         bus_attached: Arc<AtomicBool>,
     ) -> Services {
@@ -97,6 +99,7 @@ impl Shared {
             silences,
             office,
             reviewer,
+            people,
             wake: Box::new(move || mailroom.wake()),
         })
     }

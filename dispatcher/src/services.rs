@@ -6,6 +6,7 @@ use crate::case::report::{self, Report};
 use crate::case::{Desk, OrderError};
 use crate::envelope;
 use crate::incident::Incident;
+use crate::people::{People, note};
 use crate::policy::{Office, PolicyState};
 use crate::silence::{Draft, Silence, SilenceError, SilenceKeeper};
 use crate::store::{
@@ -13,7 +14,7 @@ use crate::store::{
 };
 use crate::verdict::Reviewer;
 use citybrain_ingest_config::City;
-use citybrain_ingest_config::resolved::{Kind, Site};
+use citybrain_ingest_config::resolved::{Kind, SignIn, Site};
 use citybrain_types::{
     CameraDirectory, CameraStatus, Case, CaseAction, CaseChange, CaseId, CaseState, Clock, Delivery,
     DeliveryState, DestinationId, EventKind, SnapshotRef,
@@ -29,6 +30,8 @@ use url::Url;
 
 /// Folder of the snapshots below the data folder; the pipeline writes them.
 pub const SNAPSHOT_FOLDER: &str = "snapshots";
+/// Folder of the originals of snapshots in which something was made unrecognisable.
+pub const ORIGINAL_FOLDER: &str = "originals";
 
 /// Open cases that are listed: a district opens some 550 a day, and has a few days' worth of them open.
 pub const MAX_OPEN: u32 = 10_000;
@@ -125,6 +128,7 @@ struct Inner {
     reviewer: Reviewer,
     desk: Desk,
     wake: Box<dyn Fn() + Send + Sync>,
+    people: People,
 }
 
 impl std::fmt::Debug for Services {
@@ -151,6 +155,8 @@ pub(crate) struct ServiceParts {
     pub(crate) desk: Desk,
     /// Wakes the workers that deliver.
     pub(crate) wake: Box<dyn Fn() + Send + Sync>,
+    /// Users, sessions, tokens and the audit log.
+    pub(crate) people: People,
 }
 
 impl Services {
@@ -167,6 +173,7 @@ impl Services {
             reviewer,
             desk,
             wake,
+            people,
         } = parts;
         Self(Arc::new(Inner {
             city,
@@ -180,7 +187,20 @@ impl Services {
             reviewer,
             desk,
             wake,
+            people,
         }))
+    }
+
+    /// Users, sessions, tokens and the audit log.
+    #[must_use]
+    pub fn people(&self) -> &People {
+        &self.0.people
+    }
+
+    /// Whether people have to sign in.
+    #[must_use]
+    pub fn has_people_sign_in(&self) -> bool {
+        self.city().people.sign_in == SignIn::Required
     }
 
     /// The configuration in force.
@@ -328,7 +348,9 @@ impl Services {
         seen: Option<u32>,
         answer: impl Fn(&Case) -> Option<Answer>,
     ) -> Result<Case, OrderError> {
-        self.0.desk.act(id, order, seen, answer).await
+        let case = self.0.desk.act(id, order, seen, answer).await?;
+        note(&format!("case.{}", order.action.name().name()), id.as_str(), order.reason.as_str());
+        Ok(case)
     }
 
     /// Takes in a report with its photos; `answer` makes what is kept under the request's idempotency key, in the same
@@ -344,7 +366,9 @@ impl Services {
     ) -> Result<(Case, bool), OrderError> {
         report::check(&self.city(), &report)?;
         let photos = crate::api::keep_photos(self, photos).await.map_err(OrderError::Photos)?;
-        self.0.desk.report(&Report { photos, ..report }, answer).await
+        let (case, joined) = self.0.desk.report(&Report { photos, ..report }, answer).await?;
+        note("report", case.id.as_str(), if joined { "joined an open case" } else { "opened a case" });
+        Ok((case, joined))
     }
 
     /// The page of a case, as others reach it.
@@ -412,6 +436,7 @@ impl Services {
     pub async fn replay(&self, key: &str) -> Result<Replay, StoreError> {
         let replay = self.0.store.replay(key, self.now()).await?;
         if let Replay::Queued(delivery) = &replay {
+            note("delivery.replay", key, delivery.destination.as_str());
             tracing::info!(key, destination = %delivery.destination, "an operator has a dead delivery sent again");
             (self.0.wake)();
         }
@@ -424,6 +449,7 @@ impl Services {
     /// [`StoreError`] when the store does not answer.
     pub async fn replay_all(&self, destination: &DestinationId) -> Result<u64, StoreError> {
         let queued = self.0.store.replay_all(destination, self.now()).await?;
+        note("destination.replay", destination.as_str(), format!("{queued} deliveries"));
         tracing::info!(%destination, queued, "an operator has dead deliveries sent again");
         (self.0.wake)();
         Ok(queued)
@@ -439,6 +465,12 @@ impl Services {
     #[must_use]
     pub fn snapshot_root(&self) -> PathBuf {
         self.city().site.data_dir.join(SNAPSHOT_FOLDER)
+    }
+
+    /// The folder that holds the originals of blurred snapshots, under the same names.
+    #[must_use]
+    pub fn original_root(&self) -> PathBuf {
+        self.city().site.data_dir.join(ORIGINAL_FOLDER)
     }
 
     /// Whether the dispatcher does its work.

@@ -67,6 +67,7 @@ impl City {
         Ok(Self {
             version,
             site,
+            people: crate::resolved::PeopleRules::default(),
             cameras,
             kinds,
             models,

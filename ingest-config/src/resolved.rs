@@ -6,6 +6,7 @@ mod casework;
 mod hygiene;
 mod incident;
 mod model;
+mod people;
 mod sensor;
 mod view;
 mod zone;
@@ -15,6 +16,7 @@ pub use hygiene::{AlertLimits, PermitAddress, PermitSource, Silence};
 pub use incident::IncidentPolicy;
 pub use model::{ASKED_AT_MOST_EVERY, Cascade, ExecutionProvider, Model, Precision, Turn};
 
+pub use people::{Blur, PeopleRules, SignIn};
 pub use sensor::{Raises, Sensor, SensorFormat};
 pub use view::{Field, Ground, View};
 pub use zone::{Hours, Zone};
@@ -33,6 +35,8 @@ pub struct City {
     pub version: String,
     /// The installation: names, folders, listeners.
     pub site: Site,
+    /// Who may come in, and what they may see.
+    pub people: PeopleRules,
     /// Cameras by id.
     pub cameras: BTreeMap<CameraId, Camera>,
     /// Event catalogue: what is looked for and how it is treated.
@@ -60,6 +64,12 @@ pub struct City {
 }
 
 impl City {
+    /// Whether everyone is let in through a listener that others can reach; such a city is not run.
+    #[must_use]
+    pub fn is_open_to_strangers(&self) -> bool {
+        self.people.sign_in == SignIn::Open && !self.site.listen.ip().is_loopback()
+    }
+
     /// The policy in force for a kind in a camera: the camera's own where it has one, else the catalogue's.
     #[must_use]
     pub fn evidence_policy(&self, camera: &CameraId, kind: &EventKind) -> Option<EvidencePolicy> {

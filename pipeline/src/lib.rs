@@ -15,8 +15,10 @@ pub mod detect;
 pub mod gate;
 pub mod health;
 pub mod keyframe;
+mod loaded_models;
 pub mod look_stages;
 pub mod metrics;
+pub mod open_files;
 pub mod past;
 pub mod picture;
 pub mod pipeline;
@@ -26,5 +28,6 @@ pub mod requirements;
 pub mod schedule;
 pub mod snapshot;
 
+pub use loaded_models::LoadedModels;
 pub use look_stages::StartError;
-pub use pipeline::{Pipeline, PipelineParts, start};
+pub use pipeline::{Pipeline, PipelineParts, start, start_with};

@@ -1,18 +1,19 @@
 //! The stages behind the mailboxes, wired last stage first: publish, snapshots, workers, schedule.
 
 use crate::camera_board::CameraBoard;
-use crate::detect::{Handover, ModelSet, Workbench, Worker};
+use crate::detect::{Handover, Workbench, Worker};
+use crate::loaded_models::{LoadedModels, labels_of, load};
 use crate::metrics::PipelineMetrics;
 use crate::past::PastKeeper;
 use crate::publish::{Publisher, Spool, SpoolError};
 use crate::schedule::plan::{plans, unscored_kinds};
 use crate::schedule::{Limits, Mailboxes, ModelLabels, Schedule, Sight, SightOf};
 use crate::snapshot::{SnapshotKeeper, SnapshotStore};
-use citybrain_ingest_config::resolved::{City, Model};
-use citybrain_models::coverage::{NeverAsked, never_asked};
-use citybrain_models::{Detector, LoadError, Runtime, SessionOptions};
+use citybrain_ingest_config::resolved::City;
+use citybrain_models::coverage::NeverAsked;
+use citybrain_models::{LoadError, Runtime, SessionOptions};
 use citybrain_types::{CameraState, Clock, DetectionBatch, FailReason, FocusRequest, ModelId};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -117,8 +118,17 @@ impl LookStages {
     /// # Errors
     /// [`StartError`]; nothing is left running.
     pub fn start(parts: LookParts) -> Result<Self, StartError> {
+        let models = LoadedModels::load(&parts.city, &parts.runtime, parts.session)?;
+        Self::start_with(parts, models)
+    }
+
+    /// As [`LookStages::start`], with the city's models as they were loaded before.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running.
+    pub fn start_with(parts: LookParts, models: LoadedModels) -> Result<Self, StartError> {
         let LookParts { city, runtime, session, clock, bus, board, metrics } = parts;
-        let sets = load(&city, city.pipeline.workers.max(1), &runtime, session, 0)?;
+        let LoadedModels { sets } = models;
         let labels = labels_of(&city, &sets)?;
         let data_dir = &city.site.data_dir;
         let spool_budget = Arc::new(AtomicU64::new(city.pipeline.spool_budget_bytes));
@@ -258,52 +268,6 @@ impl LookStages {
         if self.writer.join().is_err() {
             tracing::error!("the snapshot writer had panicked");
         }
-    }
-}
-
-pub(crate) fn load(
-    city: &City,
-    workers: usize,
-    runtime: &Runtime,
-    session: SessionOptions,
-    generation: u64,
-) -> Result<Vec<ModelSet>, StartError> {
-    let set = |_| {
-        let detectors =
-            city.models.iter().map(|model| load_one(model, runtime, session)).collect::<Result<_, _>>()?;
-        Ok(ModelSet { generation, detectors })
-    };
-    (0..workers).map(set).collect()
-}
-
-pub(crate) fn load_one(
-    model: &Model,
-    runtime: &Runtime,
-    session: SessionOptions,
-) -> Result<Detector, StartError> {
-    let dir: &Path = &model.dir;
-    let session = SessionOptions { provider: model.provider, precision: model.precision, ..session };
-    let detector = Detector::load(dir, runtime, session)
-        .map_err(|source| StartError::Model { dir: dir.to_owned(), source })?;
-    match &model.id {
-        Some(wanted) if wanted != detector.model_id() => Err(StartError::OtherModel {
-            dir: dir.to_owned(),
-            wanted: wanted.clone(),
-            found: detector.model_id().clone(),
-        }),
-        _ => Ok(detector),
-    }
-}
-
-/// What the loaded models score; refused when one of them would never be asked.
-pub(crate) fn labels_of(city: &City, sets: &[ModelSet]) -> Result<Vec<ModelLabels>, StartError> {
-    let detectors = sets.first().map(|set| &set.detectors).into_iter().flatten();
-    let labels: Vec<_> =
-        detectors.map(|d| ModelLabels { id: d.model_id().clone(), labels: d.labels().to_vec() }).collect();
-    let by_model: Vec<_> = labels.iter().map(|known| known.labels.as_slice()).collect();
-    match never_asked(city, &by_model).into_iter().next() {
-        Some(never) => Err(never.into()),
-        None => Ok(labels),
     }
 }
 

@@ -74,6 +74,12 @@ pub enum NotSeen {
     OverExposed,
     /// The camera shows another place than its reference picture.
     Turned,
+    /// The stream's time runs faster or slower than the clock: when its pictures were taken is not known.
+    ClockDrift,
+    /// Less than half of the usual pictures come.
+    LowFrameRate,
+    /// Packets are lost on the way.
+    PacketLoss,
 }
 
 /// Why a frame was decoded and still no model answered for it.
@@ -113,6 +119,9 @@ impl FrameOutcome {
             Self::NotSeen(NotSeen::Black) => "black",
             Self::NotSeen(NotSeen::OverExposed) => "over_exposed",
             Self::NotSeen(NotSeen::Turned) => "turned",
+            Self::NotSeen(NotSeen::ClockDrift) => "clock_drift",
+            Self::NotSeen(NotSeen::LowFrameRate) => "low_frame_rate",
+            Self::NotSeen(NotSeen::PacketLoss) => "packet_loss",
             Self::NoAnswer(NoAnswer::RuntimeError) => "runtime_error",
             Self::NoAnswer(NoAnswer::InvalidOutput) => "invalid_output",
         }
@@ -132,6 +141,9 @@ impl FrameOutcome {
             Self::NotSeen(NotSeen::Black),
             Self::NotSeen(NotSeen::OverExposed),
             Self::NotSeen(NotSeen::Turned),
+            Self::NotSeen(NotSeen::ClockDrift),
+            Self::NotSeen(NotSeen::LowFrameRate),
+            Self::NotSeen(NotSeen::PacketLoss),
             Self::NoAnswer(NoAnswer::RuntimeError),
             Self::NoAnswer(NoAnswer::InvalidOutput),
         ]

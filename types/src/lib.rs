@@ -24,8 +24,8 @@ pub use camera_parts::{
     CameraParts, ConfigChange, ConfigRefusal, Configurator, MAX_CORNERS, MAX_PARTS, ZonePart,
 };
 pub use case::{
-    Acceptance, Card, Case, CaseAction, CaseChange, CaseState, Casework, ClockStage, Level, Priority, Reminders, Source,
-    StageClock, VoidReason,
+    Acceptance, Card, Case, CaseAction, CaseChange, CaseState, Casework, ClockStage, Level, Priority,
+    Reminders, Source, StageClock, VoidReason,
 };
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use delivery::{Delivery, DeliveryState};

@@ -1,13 +1,18 @@
 //! One file a page: it asks the services and fills its template. Each has `routes()`, merged in `lib.rs`.
 
+pub mod account;
 pub mod alarms;
+pub mod audit;
 pub mod cameras;
 pub mod case;
 pub mod cases;
 pub mod deliveries;
 pub mod map;
+pub mod people;
 pub mod policies;
 pub mod review;
+pub mod sign_in;
+pub mod users;
 
 use askama::Template;
 use axum::http::{StatusCode, header};

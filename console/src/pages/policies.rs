@@ -13,6 +13,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use citybrain_dispatcher::Services;
+use citybrain_dispatcher::people::Actor;
+use citybrain_dispatcher::people::role::may_do;
 use citybrain_dispatcher::policy::rules::{Calibration, NumberChange, changes};
 use citybrain_dispatcher::policy::{
     Difference, Forecast, OfficeError, PolicyAction, PolicyState, PolicyView, Side, Sketch,
@@ -351,16 +353,10 @@ pub fn told(services: &Services, visitor: &Visitor, error: &OfficeError) -> Resp
     }
 }
 
-fn by(visitor: &Visitor, entered: &Entered) -> String {
-    visitor
-        .account
-        .as_ref()
-        .map_or_else(|| entered.one("by").unwrap_or_default().to_owned(), |account| account.name.clone())
-}
-
 async fn act(
     State(services): State<Services>,
     visitor: Visitor,
+    actor: Actor,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Response {
@@ -370,7 +366,14 @@ async fn act(
     let (Some(action), Some(version)) = (action, version) else {
         return bad_request(&services, &visitor, visitor.language.t("policy.no_action").to_owned());
     };
-    let by = by(&visitor, &entered);
+    if let Err(forbidden) = may_do(&actor, action) {
+        let page = shown(&services, &visitor, &id, Some(forbidden.to_string())).await;
+        return (StatusCode::FORBIDDEN, page).into_response();
+    }
+    let by = match actor.by(entered.one("by")) {
+        Ok(by) => by,
+        Err(problem) => return bad_request(&services, &visitor, problem.detail().to_owned()),
+    };
     let reason = entered.one("reason").unwrap_or_default();
     let confirmed = entered.one("confirm").is_some();
     match services.policies().act(&id, version, action, (&by, reason), confirmed).await {
@@ -401,12 +404,21 @@ async fn forecast(
     }
 }
 
-async fn calibrate(State(services): State<Services>, visitor: Visitor, body: Bytes) -> Response {
+async fn calibrate(
+    State(services): State<Services>,
+    visitor: Visitor,
+    actor: Actor,
+    body: Bytes,
+) -> Response {
     let entered = Entered::read(&body);
+    let by = match actor.by(entered.one("by")) {
+        Ok(by) => by,
+        Err(problem) => return bad_request(&services, &visitor, problem.detail().to_owned()),
+    };
     let new = NewCalibration {
         kinds: BTreeSet::new(),
         method: None,
-        by: by(&visitor, &entered),
+        by,
         reason: entered.one("reason").unwrap_or_default().to_owned(),
     };
     match services.reviewer().calibrate(new).await {

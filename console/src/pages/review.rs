@@ -14,6 +14,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use citybrain_dispatcher::Services;
+use citybrain_dispatcher::people::{Actor, Permission};
 use citybrain_dispatcher::verdict::{Given, Item, Judgement, ReviewItem, Verdict, VerdictError};
 use citybrain_types::EventKind;
 use serde::Deserialize;
@@ -213,10 +214,13 @@ async fn row(services: &Services, writer: &Writer, item: ReviewItem) -> ItemRow 
     }
 }
 
-async fn judge(State(services): State<Services>, visitor: Visitor, body: Bytes) -> Response {
+async fn judge(State(services): State<Services>, visitor: Visitor, actor: Actor, body: Bytes) -> Response {
     let entered = Entered::read(&body);
     let text = |name: &str| entered.one(name).unwrap_or_default().to_owned();
-    let by = visitor.account.as_ref().map_or_else(|| text("by"), |account| account.name.clone());
+    let by = match actor.by(entered.one("by")) {
+        Ok(by) => by,
+        Err(problem) => return bad_request(&services, &visitor, problem.detail().to_owned()),
+    };
     let query = ReviewQuery {
         kind: text("kind"),
         void: text("void"),
@@ -232,7 +236,7 @@ async fn judge(State(services): State<Services>, visitor: Visitor, body: Bytes) 
         by: by.clone(),
         note: text("note"),
         seen: text("seen").parse().unwrap_or(0),
-        void: !query.void.is_empty(),
+        void: !query.void.is_empty() && actor.may(Permission::Act),
         item: item.clone(),
     };
     match services.reviewer().judge(&given).await {

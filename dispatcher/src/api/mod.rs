@@ -2,6 +2,7 @@
 //!
 //! Errors are problem documents (RFC 9457). Binding a listener is the binary's business.
 
+mod access;
 mod actions;
 mod appraisal;
 mod cases;
@@ -10,6 +11,7 @@ mod geo_form;
 mod health;
 mod open311;
 mod openapi;
+mod people;
 mod policies;
 mod precondition;
 mod problem;
@@ -24,13 +26,13 @@ pub use problem::Problem;
 pub(crate) use reports::keep_photos;
 pub use reports::{ReportBody, Reported};
 
+use crate::people::gate::{Gate, keep, refuse_as_problem};
 use crate::services::Services;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware;
+use axum::routing::{delete, get, patch, post};
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +49,7 @@ const MAX_REPORT_BYTES: usize = 24 << 20;
 
 /// Every route of the API. The router has no fallback at its root, so that the console's can be merged with it.
 pub fn router(services: Services, registry: Arc<Registry>) -> Router {
+    let gate = Gate { services: services.clone(), table: access::TABLE, refuse: refuse_as_problem };
     let max_body_bytes = services.city().dispatch.max_body_bytes;
     let reports = Router::new()
         .route("/api/v1/reports", post(reports::report))
@@ -87,6 +90,14 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .route("/verdicts/{item}", get(verdicts::history))
         .route("/calibrations", post(verdicts::calibrate))
         .route("/openapi.json", get(openapi::document))
+        .route("/me", get(people::me))
+        .route("/me/sessions", delete(people::sign_out_everywhere))
+        .route("/me/tokens", get(people::tokens).post(people::add_token))
+        .route("/me/tokens/{id}", delete(people::end_token))
+        .route("/users", get(people::users).post(people::add_user))
+        .route("/users/{id}", patch(people::change_user))
+        .route("/audit", get(people::audit))
+        .route("/audit/verify", get(people::verify_audit))
         .route("/events", get(events::events))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed);
@@ -97,25 +108,15 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(move || health::metrics(Arc::clone(&registry))))
         .route("/snapshots/{*path}", get(snapshots::snapshot))
+        .route("/originals/{*path}", get(snapshots::original))
         .layer(RequestBodyLimitLayer::new(max_body_bytes))
         .merge(reports)
         .with_state(services)
-        .layer(middleware::from_fn(same_site_changes_only))
+        .layer(middleware::from_fn_with_state(gate, keep))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         ))
         .layer(CatchPanicLayer::custom(problem::panicked))
-}
-
-/// A page of another site must not change anything here with the visitor's browser.
-async fn same_site_changes_only(request: Request, next: Next) -> Response {
-    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
-    if changes && matches!(site, Some(b"cross-site" | b"same-site")) {
-        return Problem::new(StatusCode::FORBIDDEN, "a page of another site may not change anything here")
-            .into_response();
-    }
-    next.run(request).await
 }

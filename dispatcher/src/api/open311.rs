@@ -6,6 +6,7 @@
 use super::Problem;
 use super::geo_form::Form;
 use crate::case::report::Report;
+use crate::people::{Actor, Way};
 use crate::services::Services;
 use crate::store::{CaseFilter, PageRequest};
 use axum::body::Bytes;
@@ -251,15 +252,21 @@ pub(super) struct Posted {
 
 pub(super) async fn post_request(
     State(services): State<Services>,
+    actor: Actor,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let posted = posted(&services, &headers, &body).await;
+    let posted = posted(&services, &actor, &headers, &body).await;
     answer(Form::of(&uri), REQUESTS, posted.map(|row| (StatusCode::CREATED, vec![row])))
 }
 
-async fn posted(services: &Services, headers: &HeaderMap, body: &[u8]) -> Result<Posted, GeoError> {
+async fn posted(
+    services: &Services,
+    actor: &Actor,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Posted, GeoError> {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !media.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
         let what = "send 'application/x-www-form-urlencoded'".to_owned();
@@ -294,6 +301,12 @@ async fn posted(services: &Services, headers: &HeaderMap, body: &[u8]) -> Result
         kind: EventKind::new(&post.service_code),
         source: Source::System,
         by: if by.is_empty() { "Open311".to_owned() } else { by },
+        // Anybody may tell of something here, and none of them signs a trail with the name he gives.
+        sent_by: match actor.way {
+            Way::Open => None,
+            Way::Nobody => Some("Open311".to_owned()),
+            Way::Session { .. } | Way::Token { .. } => Some(actor.signature()),
+        },
         description: post.description,
         position,
         area: Some(post.address_string).filter(|address| !address.is_empty()),

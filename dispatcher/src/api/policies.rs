@@ -3,6 +3,7 @@
 use super::Problem;
 use super::actions::json;
 use super::precondition::{tagged, version_seen};
+use crate::people::{Actor, role::may_do};
 use crate::policy::{
     Difference, Forecast, InForce, MAX_FORECAST_DAYS, NewPolicy, OfficeError, PolicyAction, PolicySummary,
     Refusal,
@@ -35,9 +36,10 @@ pub(super) struct Policies {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PolicyDraft {
-    /// Who writes, 1 to 100 characters in one line.
+    /// Who writes, where nobody signs in; else it is whoever has signed in, and may be left out.
+    #[serde(default)]
     #[schemars(length(min = 1, max = 100))]
-    by: String,
+    by: Option<String>,
     /// Why, 1 to 500 characters in one line.
     #[schemars(length(min = 1, max = 500))]
     reason: String,
@@ -54,9 +56,11 @@ pub(super) struct PolicyDraft {
 pub(super) struct PolicyOrder {
     /// What; `edit` is done by `PUT`.
     action: PolicyAction,
-    /// Who, 1 to 100 characters in one line. Whoever has written the policy may not approve it.
+    /// Who, where nobody signs in; else it is whoever has signed in, and may be left out. Whoever has written the policy
+    /// may not approve it.
+    #[serde(default)]
     #[schemars(length(min = 1, max = 100))]
-    by: String,
+    by: Option<String>,
     /// Why, 1 to 500 characters in one line.
     #[schemars(length(min = 1, max = 500))]
     reason: String,
@@ -102,9 +106,9 @@ pub(super) struct DifferencesQuery {
 }
 
 impl PolicyDraft {
-    fn into_new(self) -> NewPolicy {
+    fn into_new(self, actor: &Actor) -> Result<NewPolicy, Problem> {
         let Self { by, reason, title, policy } = self;
-        NewPolicy { title, policy, by, reason }
+        Ok(NewPolicy { title, policy, by: actor.by(by.as_deref())?, reason })
     }
 }
 
@@ -130,10 +134,11 @@ pub(super) async fn list(State(services): State<Services>) -> Result<Json<Polici
 
 pub(super) async fn create(
     State(services): State<Services>,
+    actor: Actor,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let new = json::<PolicyDraft>(&headers, &body)?.into_new();
+    let new = json::<PolicyDraft>(&headers, &body)?.into_new(&actor)?;
     let record = services.policies().create(new).await?;
     let place = HeaderValue::from_str(&format!("/api/v1/policies/{}", record.id));
     let place = place.unwrap_or(HeaderValue::from_static("/api/v1/policies"));
@@ -155,11 +160,12 @@ pub(super) async fn read(
 pub(super) async fn edit(
     State(services): State<Services>,
     Path(id): Path<String>,
+    actor: Actor,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let seen = seen(&headers)?;
-    let new = json::<PolicyDraft>(&headers, &body)?.into_new();
+    let new = json::<PolicyDraft>(&headers, &body)?.into_new(&actor)?;
     let record = services.policies().edit(&id, seen, new).await?;
     Ok(tagged(&HeaderMap::new(), record.version, &record))
 }
@@ -167,6 +173,7 @@ pub(super) async fn edit(
 pub(super) async fn act(
     State(services): State<Services>,
     Path(id): Path<String>,
+    actor: Actor,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
@@ -175,6 +182,8 @@ pub(super) async fn act(
     if action == PolicyAction::Edit {
         return Err(Problem::invalid("a policy is written over by PUT"));
     }
+    may_do(&actor, action)?;
+    let by = actor.by(by.as_deref())?;
     let record = services.policies().act(&id, seen, action, (&by, &reason), confirm).await?;
     Ok(tagged(&HeaderMap::new(), record.version, &record))
 }

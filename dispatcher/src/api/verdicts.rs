@@ -3,6 +3,7 @@
 
 use super::Problem;
 use super::actions::json;
+use crate::people::{Actor, Permission};
 use crate::policy::PolicyRecord;
 use crate::services::Services;
 use crate::verdict::{Given, Item, Judgement, NewCalibration, ReviewItem, Verdict, VerdictError};
@@ -44,9 +45,10 @@ pub struct VerdictBody {
     pub item: String,
     /// What is said; `withdrawn` takes back what was said before.
     pub verdict: Verdict,
-    /// By whom, 1 to 100 characters in one line.
+    /// By whom, where nobody signs in; else it is whoever has signed in, and may be left out.
+    #[serde(default)]
     #[schemars(length(min = 1, max = 100))]
-    pub by: String,
+    pub by: Option<String>,
     /// A note, at most 500 characters in one line.
     #[serde(default)]
     #[schemars(length(max = 500))]
@@ -90,9 +92,10 @@ pub(super) struct CalibrationBody {
     /// How; by the number of verdicts when not given: Platt below 200, isotonic from there on.
     #[serde(default)]
     method: Option<CalibrationMethod>,
-    /// Who asks, 1 to 100 characters in one line.
+    /// Who asks, where nobody signs in; else it is whoever has signed in, and may be left out.
+    #[serde(default)]
     #[schemars(length(min = 1, max = 100))]
-    by: String,
+    by: Option<String>,
     /// Why, 1 to 500 characters in one line.
     #[schemars(length(min = 1, max = 500))]
     reason: String,
@@ -122,10 +125,15 @@ pub(super) async fn queue(
 
 pub(super) async fn judge(
     State(services): State<Services>,
+    actor: Actor,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Judged>, Problem> {
     let VerdictBody { item: name, verdict, by, note, seen, void } = json(&headers, &body)?;
+    let by = actor.by(by.as_deref())?;
+    if void && !actor.may(Permission::Act) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "to make a case void needs the permission 'act'"));
+    }
     let given = Given { item: item(&name)?, verdict, by, note, seen, void };
     let (judgement, not_void) = services.reviewer().judge(&given).await?;
     Ok(Json(Judged { judgement, not_void }))
@@ -144,10 +152,12 @@ pub(super) async fn history(
 
 pub(super) async fn calibrate(
     State(services): State<Services>,
+    actor: Actor,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let CalibrationBody { kinds, method, by, reason } = json(&headers, &body)?;
+    let by = actor.by(by.as_deref())?;
     let made = services.reviewer().calibrate(NewCalibration { kinds, method, by, reason }).await?;
     let too_few = made.too_few.iter().map(|(kind, few)| format!("{kind}: {few}")).collect();
     Ok((StatusCode::CREATED, Json(Drafted { draft: made.draft, too_few })).into_response())

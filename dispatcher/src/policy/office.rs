@@ -6,6 +6,7 @@ use super::{
     Difference, Forecast, InForce, NewPolicy, PolicyChange, PolicyRecord, PolicySummary, PolicyView, Shadows,
     fingerprint, forecast,
 };
+use crate::people::note;
 use crate::ruling::{Decided, Ruling};
 use crate::services::Change;
 use crate::store::{PolicyWrite, Store, StoreError};
@@ -340,7 +341,8 @@ impl Office {
 
     async fn write(&self, writes: Vec<PolicyWrite>, of: Option<&str>) -> Result<(), OfficeError> {
         if self.store.write_policies(&writes).await? {
-            for PolicyWrite { record, .. } in writes {
+            for PolicyWrite { record, change } in writes {
+                note(&format!("policy.{}", change.action), &record.id, change.reason);
                 // Nobody listening is no failure.
                 let _ = self.listeners.send(Change::Policy { policy: record.id, state: record.state });
             }

@@ -18,6 +18,7 @@ fn all() -> Vec<Migration> {
         simple(100, "incident_reports", include_str!("migrations/0100_incident_reports.sql")),
         simple(110, "silences", include_str!("migrations/0110_silences.sql")),
         simple(200, "policies", include_str!("migrations/0200_policies.sql")),
+        simple(300, "people", include_str!("migrations/0300_people.sql")),
         simple(400, "open_of_kind", include_str!("migrations/0400_open_of_kind.sql")),
     ]
 }

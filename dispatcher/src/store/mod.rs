@@ -6,11 +6,13 @@
 //! committed is on disk. One connection writes, a small pool reads.
 
 mod answers;
+mod audit;
 mod cases;
 mod commit;
 mod deliveries;
 mod filter;
 mod migrations;
+mod people;
 mod policies;
 mod silences;
 mod verdicts;
@@ -22,6 +24,7 @@ pub use deliveries::{Attempt, OutboxRow, Record, Replay};
 pub use filter::{
     BadCursor, CaseFilter, CasePage, Cursor, DeliveryFilter, DeliveryPage, MAX_PAGE, PageRequest,
 };
+pub use people::UserChange;
 pub use policies::{MAX_DIFFERENCES, PolicyWrite};
 pub use verdicts::{MAX_CANDIDATES, Reviewed};
 

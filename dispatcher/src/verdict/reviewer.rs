@@ -3,6 +3,7 @@
 use super::{Item, Judgement, Labelled, MAX_ITEMS, MAX_NOTE, ReviewItem, TooFew, Verdict, fit};
 use crate::case::action::{Action, Order};
 use crate::case::{Desk, OrderError};
+use crate::people::note;
 use crate::policy::{NewPolicy, Office, OfficeError, PolicyRecord};
 use crate::store::{Reviewed, Store, StoreError};
 use citybrain_ingest_config::policy::{Calibration, CalibrationMethod};
@@ -174,6 +175,7 @@ impl Reviewer {
                 }
             };
         }
+        note("verdict", &name, given.verdict.name());
         tracing::info!(item = name, verdict = given.verdict.name(), by, "a verdict was given");
         let refused = match (&given.item, given.verdict, given.void) {
             (Item::Case(id), Verdict::False, true) => {

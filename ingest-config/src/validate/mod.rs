@@ -15,6 +15,7 @@ mod polygon;
 mod route;
 mod secret;
 mod sensor;
+mod sign_in;
 mod sink;
 mod site;
 mod view;
@@ -67,6 +68,8 @@ pub(crate) fn validate<'d>(
 ) -> Option<(City, Origins<'d>)> {
     let site_row = single(documents, "site", &mut context.problems);
     let site = site_row.as_ref().and_then(|row| site::site(row, context));
+    let people_row = single(documents, "people", &mut context.problems);
+    let people = people_row.map(|row| sign_in::people(&row, site.as_ref().map(|site| site.listen), context));
     let pipeline =
         single(documents, "pipeline", &mut context.problems).map(|row| limits::pipeline(&row, context));
     let dispatch = single(documents, "dispatch", &mut context.problems).map(|row| limits::dispatch(&row));
@@ -106,6 +109,7 @@ pub(crate) fn validate<'d>(
     let city = City {
         version: context.version(),
         site: site?,
+        people: people?,
         cameras,
         kinds,
         models: models.models,

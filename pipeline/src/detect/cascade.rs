@@ -110,6 +110,7 @@ mod tests {
             log_floor: 0.05,
             hit_score: 0.5,
             urgent: true,
+            interval: Duration::from_secs(2),
             compares: false,
         };
         let look = ModelLook {

@@ -67,8 +67,15 @@ mod tests {
 
     fn rule(kind: &str, labels: &[&str], urgent: bool) -> KindRule {
         let labels = labels.iter().map(Label::new).collect();
-        let kind = EventKind::new(kind);
-        KindRule { kind, labels, log_floor: 0.2, hit_score: 0.6, urgent, compares: false }
+        KindRule {
+            kind: EventKind::new(kind),
+            labels,
+            log_floor: 0.2,
+            hit_score: 0.6,
+            urgent,
+            interval: Duration::from_secs(2),
+            compares: false,
+        }
     }
 
     fn look(kinds: Vec<KindRule>) -> ModelLook {

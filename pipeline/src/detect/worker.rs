@@ -161,11 +161,11 @@ impl Worker {
         silences.into_iter().for_each(|silence| self.report_silence(&silence, Some(moments)));
     }
 
-    /// What is seen through a camera that is covered, frozen or turned speaks for nothing: not for a fire, and not for
-    /// there being none.
+    /// What is seen through a camera that is covered, frozen or turned, or whose stream is torn, speaks for nothing: not
+    /// for a fire, and not for there being none.
     fn distrust(&self, camera: &CameraId, sample: Option<&Sample>, at: Timestamp, answers: &mut [Answer]) {
         let fault = sample.and_then(|sample| self.board.examine(camera, sample, at));
-        let Some(reason) = fault.and_then(FaultKind::blinds) else { return };
+        let Some(reason) = fault.map(FaultKind::blinds) else { return };
         for answer in answers.iter_mut().filter(|answer| answer.outcome == FrameOutcome::Analysed) {
             answer.outcome = FrameOutcome::NotSeen(reason);
             answer.findings = Findings::default();
@@ -184,7 +184,9 @@ impl Worker {
         let past = self.past.look(&ticket.plan.camera, glimpse, at);
         for answer in answers {
             let Findings { detections, hits, .. } = &mut answer.findings;
-            for found in detections.iter_mut().chain(hits.iter_mut()).filter(|found| ticket.plan.compares(&found.kind)) {
+            for found in
+                detections.iter_mut().chain(hits.iter_mut()).filter(|found| ticket.plan.compares(&found.kind))
+            {
                 found.change = past.change(glimpse, &found.bbox, at);
             }
         }

@@ -60,7 +60,8 @@ impl Glimpse {
             return None;
         }
         let mean = luma.iter().map(|value| f32::from(*value)).sum::<f32>() / PIXELS as f32;
-        let variance = luma.iter().map(|value| (f32::from(*value) - mean).powi(2)).sum::<f32>() / PIXELS as f32;
+        let variance =
+            luma.iter().map(|value| (f32::from(*value) - mean).powi(2)).sum::<f32>() / PIXELS as f32;
         // A picture without contrast is not blown up to one of noise.
         let gain = CONTRAST / variance.sqrt().max(8.0);
         Some(Self { luma, mean, gain })

@@ -15,7 +15,8 @@ fn street(light: f32, shadow: usize, thing: Option<BoundingBox>) -> Glimpse {
     let luma = (0..WIDTH * HEIGHT).map(|i| {
         let (x, y) = (i % WIDTH, i / WIDTH);
         let (fx, fy) = ((x as f32 + 0.5) / WIDTH as f32, (y as f32 + 0.5) / HEIGHT as f32);
-        let mut value = if y < 18 { 90.0 + 70.0 * f32::from(u8::from((x / 3 + y / 4) % 2 == 0)) } else { 110.0 };
+        let mut value =
+            if y < 18 { 90.0 + 70.0 * f32::from(u8::from((x / 3 + y / 4) % 2 == 0)) } else { 110.0 };
         if y >= 18 && (shadow..shadow + 10).contains(&x) {
             value *= 0.7;
         }

@@ -113,6 +113,9 @@ pub struct KindRule {
     pub hit_score: f32,
     /// Has a pre-alarm: a hit is published at once.
     pub urgent: bool,
+    /// What is promised for this kind: its own look interval, or the model's own where that is longer. The model may be
+    /// asked more often, for the sake of other kinds.
+    pub interval: Duration,
     /// Its places are compared with the camera's own past.
     pub compares: bool,
 }
@@ -192,12 +195,14 @@ fn model_look(city: &City, camera: &CameraId, model: usize, known: &ModelLabels)
             continue;
         }
         shortest = shortest.min(row.look_interval);
+        let own = if let Turn::Every(Some(own)) = settings.turn { own } else { Duration::ZERO };
         kinds.push(KindRule {
             kind: kind.clone(),
             labels,
             log_floor: policy.log_floor,
             hit_score: policy.hit_score,
             urgent: row.pre_alarm,
+            interval: row.look_interval.max(own).max(SHORTEST_INTERVAL),
             compares: policy.change_nats > 0.0,
         });
     }

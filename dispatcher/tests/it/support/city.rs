@@ -126,6 +126,7 @@ pub fn city(data_dir: &Path) -> City {
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: Url::parse("http://127.0.0.1:8080").unwrap(),
         },
+        people: citybrain_ingest_config::resolved::PeopleRules::open(),
         cameras: cameras.into(),
         kinds: [kind("camera_fault", false), kind("fire", true), kind("littering", false)]
             .map(|kind| (kind.kind.clone(), kind))

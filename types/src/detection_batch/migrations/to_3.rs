@@ -17,13 +17,9 @@ pub(super) fn migrate(batch: &RecordBatch) -> Result<RecordBatch, SchemaError> {
     let found = StructArray::try_new(detection_fields(), inner, found.nulls().cloned())
         .map_err(|error| wrong(&error))?;
     let item = Arc::new(Field::new("item", DataType::Struct(detection_fields()), false));
-    let list = ListArray::try_new(
-        Arc::clone(&item),
-        list.offsets().clone(),
-        Arc::new(found),
-        list.nulls().cloned(),
-    )
-    .map_err(|error| wrong(&error))?;
+    let list =
+        ListArray::try_new(Arc::clone(&item), list.offsets().clone(), Arc::new(found), list.nulls().cloned())
+            .map_err(|error| wrong(&error))?;
     let mut columns = batch.columns().to_vec();
     columns[index] = Arc::new(list);
     let mut fields: Vec<_> = old.fields().iter().cloned().collect();
