@@ -31,6 +31,7 @@ const ASSETS: &[(&str, &str, &[u8])] = &[
     file!("vendor/maplibre-gl-worker.mjs", SCRIPT),
     file!("vendor/maplibre-gl.css", CSS),
     file!("review.js", SCRIPT),
+    file!("tuner.js", SCRIPT),
     file!("icon.svg", "image/svg+xml"),
 ];
 

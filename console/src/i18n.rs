@@ -29,6 +29,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     section!("delivery"),
     section!("review"),
     section!("policy"),
+    section!("tuner"),
     section!("people"),
 ];
 

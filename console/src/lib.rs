@@ -55,6 +55,7 @@ pub fn router(services: Services) -> Router {
         .merge(pages::deliveries::routes())
         .merge(pages::review::routes())
         .merge(pages::policies::routes())
+        .merge(pages::tuner::routes())
         .merge(pages::sign_in::routes())
         .merge(pages::account::routes())
         .merge(pages::users::routes())

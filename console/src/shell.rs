@@ -31,7 +31,7 @@ const SECTIONS: [Section; 10] = [
     Section { code: "map", path: "/map", key: "shell.nav_map", built: true },
     Section { code: "cameras", path: "/cameras", key: "shell.nav_cameras", built: true },
     Section { code: "review", path: "/review", key: "shell.nav_review", built: true },
-    Section { code: "tuner", path: "/tuner", key: "shell.nav_tuner", built: false },
+    Section { code: "tuner", path: "/tuner", key: "shell.nav_tuner", built: true },
     Section { code: "policies", path: "/policies", key: "shell.nav_policies", built: true },
     Section { code: "deliveries", path: "/deliveries", key: "shell.nav_deliveries", built: true },
     Section { code: "reports", path: "/reports", key: "shell.nav_reports", built: false },

@@ -12,6 +12,7 @@ pub mod people;
 pub mod policies;
 pub mod review;
 pub mod sign_in;
+pub mod tuner;
 pub mod users;
 
 use askama::Template;

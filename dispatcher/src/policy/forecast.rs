@@ -34,6 +34,48 @@ pub struct KindForecast {
     pub before_per_day: f64,
     /// Cases a day under the policy.
     pub after_per_day: f64,
+    /// Happenings of these days that people have called real.
+    pub real: u64,
+    /// Those of them that what is in force opens.
+    pub before_real: u64,
+    /// Those of them that the policy opens.
+    pub after_real: u64,
+    /// Cases that people have called false, and that what is in force opens.
+    pub before_false: u64,
+    /// Cases that people have called false, and that the policy opens.
+    pub after_false: u64,
+}
+
+impl KindForecast {
+    /// Under what is in force and under the policy: the share of real cases among those that are known, where some are.
+    #[must_use]
+    pub fn precision(&self) -> [Option<f64>; 2] {
+        [(self.before_real, self.before_false), (self.after_real, self.after_false)]
+            .map(|(real, wrong)| share(real, real + wrong))
+    }
+
+    /// Under what is in force and under the policy: the share of real happenings that are opened, where some are known.
+    #[must_use]
+    pub fn recall(&self) -> [Option<f64>; 2] {
+        [self.before_real, self.after_real].map(|opened| share(opened, self.real))
+    }
+}
+
+fn share(hits: u64, of: u64) -> Option<f64> {
+    (of > 0).then(|| hits as f64 / of as f64)
+}
+
+/// What a person has said of a happening.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// Its kind.
+    pub kind: EventKind,
+    /// Its camera.
+    pub camera: CameraId,
+    /// When it was seen.
+    pub at: Timestamp,
+    /// It was there.
+    pub real: bool,
 }
 
 /// A case that only one side opens.
@@ -88,17 +130,27 @@ pub struct Forecast {
 /// A city and how it takes the scores of its models.
 pub type Side = (Arc<City>, BTreeMap<EventKind, Calibration>);
 
-/// Reads the log of the first side's city from a moment on, under both sides.
+/// Reads the log of the first side's city from a moment on, under all sides at once; tells what each other side leads to
+/// against the first.
 ///
 /// # Errors
 /// [`LogError`] when a file of the log cannot be read. A log that is not there yet is an empty one.
-pub fn forecast(sides: [Side; 2], from: Timestamp, made_at: Timestamp) -> Result<Forecast, LogError> {
-    let folder = sides[0].0.site.data_dir.join(LOG_FOLDER);
-    let mut replays = sides.map(|(city, calibration)| {
-        let mut replay = Replay::new(city, Arc::new(Register::default()));
-        replay.calibrate(calibration);
-        replay
-    });
+pub fn forecasts(
+    sides: Vec<Side>,
+    known: &[Known],
+    from: Timestamp,
+    made_at: Timestamp,
+) -> Result<Vec<Forecast>, LogError> {
+    let Some((first, _)) = sides.first() else { return Ok(Vec::new()) };
+    let folder = first.site.data_dir.join(LOG_FOLDER);
+    let mut replays: Vec<Replay> = sides
+        .into_iter()
+        .map(|(city, calibration)| {
+            let mut replay = Replay::new(city, Arc::new(Register::default()));
+            replay.calibrate(calibration);
+            replay
+        })
+        .collect();
     let mut read = Read::default();
     if folder.is_dir() {
         log::read_entries(
@@ -110,7 +162,9 @@ pub fn forecast(sides: [Side; 2], from: Timestamp, made_at: Timestamp) -> Result
             |path| tracing::warn!(path = %path.display(), "a file of the log was cut off; what is whole was read"),
         )?;
     }
-    Ok(read.told(&replays, made_at))
+    let known: Vec<&Known> = known.iter().filter(|known| known.at >= from).collect();
+    let opened: Vec<Vec<Sketch>> = replays.iter().map(of).collect();
+    Ok(opened.iter().skip(1).map(|after| read.told(&opened[0], after, &known, made_at)).collect())
 }
 
 /// How much was read.
@@ -141,26 +195,43 @@ impl Read {
         (!frames.is_empty()).then(|| Entry::Frames(DetectionBatch::from_frames(&frames)))
     }
 
-    fn told(self, [before, after]: &[Replay; 2], made_at: Timestamp) -> Forecast {
+    fn told(&self, before: &[Sketch], after: &[Sketch], known: &[&Known], made_at: Timestamp) -> Forecast {
         let days = self.from.zip(self.to).map_or(0.0, |(from, to)| to.since(from).as_secs_f64() / 86_400.0);
         // Half an hour of a log says nothing of a day: fewer cases a day are told than would be.
         let a_day = |cases: u64| if days > 0.0 { cases as f64 / days.max(1.0 / 24.0) } else { 0.0 };
-        let cases = [of(before), of(after)];
+        let cases = [before, after];
         let mut by_kind: BTreeMap<EventKind, KindForecast> = BTreeMap::new();
-        for case in &cases[0] {
+        for case in cases[0] {
             by_kind.entry(case.kind.clone()).or_default().before += 1;
         }
-        for case in &cases[1] {
+        for case in cases[1] {
             by_kind.entry(case.kind.clone()).or_default().after += 1;
+        }
+        for known in known {
+            let numbers = by_kind.entry(known.kind.clone()).or_default();
+            let [in_before, in_after] = cases.map(|cases| u64::from(is_opened(known, cases)));
+            if known.real {
+                numbers.real += 1;
+                numbers.before_real += in_before;
+                numbers.after_real += in_after;
+            } else {
+                numbers.before_false += in_before;
+                numbers.after_false += in_after;
+            }
         }
         let mut all = KindForecast::default();
         for kind in by_kind.values_mut() {
             (kind.before_per_day, kind.after_per_day) = (a_day(kind.before), a_day(kind.after));
             all.before += kind.before;
             all.after += kind.after;
+            all.real += kind.real;
+            all.before_real += kind.before_real;
+            all.after_real += kind.after_real;
+            all.before_false += kind.before_false;
+            all.after_false += kind.after_false;
         }
         (all.before_per_day, all.after_per_day) = (a_day(all.before), a_day(all.after));
-        let (lost, gained) = (only_in(&cases[0], &cases[1]), only_in(&cases[1], &cases[0]));
+        let (lost, gained) = (only_in(cases[0], cases[1]), only_in(cases[1], cases[0]));
         let mut forecast = Forecast {
             made_at,
             from: self.from,
@@ -178,6 +249,14 @@ impl Read {
         forecast.warnings = warnings(&forecast);
         forecast
     }
+}
+
+/// Whether some case stands for what is known: of its kind, at its camera, begun at nearly that time.
+fn is_opened(known: &Known, cases: &[Sketch]) -> bool {
+    cases.iter().any(|case| {
+        let apart = case.first_seen_at.since(known.at).max(known.at.since(case.first_seen_at));
+        case.kind == known.kind && case.camera == known.camera && apart.as_secs() <= SAME_WITHIN_SECS
+    })
 }
 
 fn of(replay: &Replay) -> Vec<Sketch> {
@@ -234,7 +313,7 @@ fn warnings(forecast: &Forecast) -> Vec<String> {
     }
     let named = forecast.by_kind.iter().map(|(kind, numbers)| (kind.to_string(), numbers));
     for (kind, numbers) in named {
-        let KindForecast { before, after, before_per_day, after_per_day } = numbers;
+        let KindForecast { before, after, before_per_day, after_per_day, .. } = numbers;
         if *after == 0 && *before >= SOME {
             warnings.push(format!(
                 "it closes every case of {kind}: {before} in {:.1} days before, none after",

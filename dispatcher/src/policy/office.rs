@@ -3,8 +3,8 @@
 use super::record::{MAX_TITLE, hex};
 use super::state::{self, PolicyAction, PolicyState, Refusal};
 use super::{
-    Difference, Forecast, InForce, NewPolicy, PolicyChange, PolicyRecord, PolicySummary, PolicyView, Shadows,
-    fingerprint, forecast,
+    Difference, Forecast, InForce, Known, NewPolicy, PolicyChange, PolicyRecord, PolicySummary, PolicyView,
+    Shadows, fingerprint, forecasts,
 };
 use crate::people::note;
 use crate::ruling::{Decided, Ruling};
@@ -24,6 +24,8 @@ pub const MAX_SHADOWS: usize = 3;
 const MAX_REASON: usize = 500;
 /// Longest name of a person, in characters.
 const MAX_NAME: usize = 100;
+/// Policies that one pass over the log is worked out for.
+pub const MAX_WHAT_IFS: usize = 16;
 /// Days of the log that a forecast reads at most.
 pub const MAX_FORECAST_DAYS: u32 = 31;
 
@@ -296,16 +298,34 @@ impl Office {
     /// # Errors
     /// [`OfficeError`] when it does not fit or the log cannot be read.
     pub async fn what_if(&self, policy: &Policy, days: u32) -> Result<Forecast, OfficeError> {
-        let laid = self.check(policy)?;
+        let made = self.what_ifs(std::slice::from_ref(policy), days).await?;
+        made.into_iter().next().ok_or_else(|| OfficeError::Log("nothing was worked out".to_owned()))
+    }
+
+    /// The same for several policies in one pass over the log, at most [`MAX_WHAT_IFS`].
+    ///
+    /// # Errors
+    /// [`OfficeError`] when one does not fit or the log cannot be read.
+    pub async fn what_ifs(&self, policies: &[Policy], days: u32) -> Result<Vec<Forecast>, OfficeError> {
         let live = self.in_force();
         let city = live.laid_over(&self.city.borrow());
+        let mut sides = vec![(Arc::clone(&city), live.policy.sound_calibrations())];
+        for policy in policies.iter().take(MAX_WHAT_IFS) {
+            sides.push((self.check(policy)?, policy.sound_calibrations()));
+        }
+        let mut known = Vec::new();
+        for kind in city.kinds.keys() {
+            known.extend(self.store.labelled(kind).await?.into_iter().filter_map(|labelled| {
+                let (camera, at) = labelled.seen?;
+                Some(Known { kind: kind.clone(), camera, at, real: labelled.real })
+            }));
+        }
         let now = self.clock.now();
         let days = days.clamp(1, MAX_FORECAST_DAYS);
         let from = now.minus(Duration::from_secs(u64::from(days) * 86_400));
-        let sides = [(city, live.policy.sound_calibrations()), (laid, policy.sound_calibrations())];
         let one = Arc::clone(&self.forecasting).lock_owned().await;
         let made = tokio::task::spawn_blocking(move || {
-            let made = forecast(sides, from, now);
+            let made = forecasts(sides, &known, from, now);
             drop(one);
             made
         })

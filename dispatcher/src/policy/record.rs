@@ -7,7 +7,6 @@ use citybrain_types::{BoundingBox, CameraId, EventKind, IncidentId, Snapshots, T
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Longest title, in characters.
@@ -159,10 +158,4 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// Kinds that a policy says something of.
-#[must_use]
-pub(crate) fn kinds_of(policy: &Policy) -> BTreeSet<EventKind> {
-    policy.rules.iter().map(|rule| rule.kind.clone()).chain(policy.calibration.keys().cloned()).collect()
 }

@@ -236,7 +236,8 @@ impl Store {
             else {
                 continue;
             };
-            labelled.push(Labelled { item, score: case.score, real, weight: 1.0 });
+            let seen = case.camera.clone().map(|camera| (camera, case.first_seen_at));
+            labelled.push(Labelled { item, score: case.score, real, weight: 1.0, seen });
         }
         let rows = sqlx::query(
             "SELECT verdicts.item AS item, verdicts.verdict AS verdict, candidates.body AS body FROM verdicts \
@@ -251,12 +252,8 @@ impl Store {
             let item: String = row.try_get("item")?;
             let candidate: Candidate = text("candidates", item.clone(), row.try_get("body")?)?;
             let Some(real) = is_real(&row.try_get::<String, _>("verdict")?) else { continue };
-            labelled.push(Labelled {
-                item,
-                score: candidate.score,
-                real,
-                weight: f64::from(candidate.one_in),
-            });
+            let (weight, seen) = (f64::from(candidate.one_in), Some((candidate.camera, candidate.at)));
+            labelled.push(Labelled { item, score: candidate.score, real, weight, seen });
         }
         Ok(labelled)
     }

@@ -9,7 +9,7 @@
 //! Everything is deterministic: folds and samples follow from the items' names, and no clock or random source is read.
 
 use citybrain_ingest_config::policy::{Calibration, CalibrationMethod, Ece, MAX_KNOTS};
-use citybrain_types::{Score, Timestamp};
+use citybrain_types::{CameraId, Score, Timestamp};
 use sha2::{Digest, Sha256};
 
 /// Bins of the calibration error.
@@ -37,6 +37,8 @@ pub struct Labelled {
     pub real: bool,
     /// It stands for so many.
     pub weight: f64,
+    /// By which camera and when it was seen.
+    pub seen: Option<(CameraId, Timestamp)>,
 }
 
 /// Too few verdicts for a fit.

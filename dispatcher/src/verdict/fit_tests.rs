@@ -13,6 +13,7 @@ fn items(count: u32, chance: impl Fn(f64) -> f64) -> Vec<Labelled> {
                 score: score as f32,
                 real: dice < chance(score),
                 weight: 1.0,
+                seen: None,
             }
         })
         .collect()
@@ -44,8 +45,13 @@ fn a_fit_is_the_same_bytes_in_whatever_order_the_verdicts_come() {
 
 #[test]
 fn an_item_that_stands_for_four_weighs_as_much_as_four() {
-    let once =
-        |n: u32, score: f32, real: bool, weight: f64| Labelled { item: n.to_string(), score, real, weight };
+    let once = |n: u32, score: f32, real: bool, weight: f64| Labelled {
+        item: n.to_string(),
+        score,
+        real,
+        weight,
+        seen: None,
+    };
     let heavy: Vec<_> = (0..30).map(|n| once(n, 0.4, n < 10, if n < 10 { 1.0 } else { 4.0 })).collect();
     let fitted = fit(&heavy, Some(CalibrationMethod::Isotonic), Timestamp::EPOCH).unwrap();
     // Ten real ones among 10 + 20 · 4.
