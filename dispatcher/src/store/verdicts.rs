@@ -15,7 +15,7 @@ const MAX_LABELLED: i64 = 50_000;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reviewed {
     /// A case.
-    Case(Case, Option<Judgement>),
+    Case(Box<Case>, Option<Judgement>),
     /// What almost opened one.
     Almost(Candidate, Option<Judgement>),
 }
@@ -142,7 +142,7 @@ impl Store {
     pub async fn reviewed(&self, item: &Item) -> Result<Option<Reviewed>, StoreError> {
         let judgement = self.judgement(&item.to_string()).await?;
         match item {
-            Item::Case(id) => Ok(self.case(id).await?.map(|case| Reviewed::Case(case, judgement))),
+            Item::Case(id) => Ok(self.case(id).await?.map(|case| Reviewed::Case(Box::new(case), judgement))),
             Item::Almost(id) => {
                 let row = sqlx::query("SELECT id, body FROM candidates WHERE id = $1")
                     .bind(id)
@@ -179,7 +179,7 @@ impl Store {
         for row in &rows {
             let case: Case = text("cases", row.try_get("id")?, row.try_get("body")?)?;
             let judgement = self.judgement(&Item::Case(case.id.clone()).to_string()).await?;
-            found.push(Reviewed::Case(case, judgement));
+            found.push(Reviewed::Case(Box::new(case), judgement));
         }
         Ok(found)
     }

@@ -257,7 +257,7 @@ fn item(reviewed: Reviewed) -> ReviewItem {
                 pictures,
                 version: judgement.as_ref().map_or(0, |judgement| judgement.version),
                 judgement: judgement.filter(|judgement| judgement.verdict != Verdict::Withdrawn),
-                case: Some(case),
+                case: Some(*case),
                 candidate: None,
             }
         }
