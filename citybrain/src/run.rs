@@ -1,13 +1,14 @@
 //! `citybrain run`: a whole city in one process; and `citybrain check`.
 
 use crate::cli::{CheckArgs, RunArgs};
+use crate::editor::Editor;
 use crate::lineup;
 use crate::server;
 use crate::signals::{Asked, Signals};
 use anyhow::Context;
 use citybrain_dispatcher::{Dispatcher, DispatcherParts};
 use citybrain_ingest_config::City;
-use citybrain_ingest_config::resolved::Model;
+use citybrain_ingest_config::resolved::{Model, SignIn};
 use citybrain_models::{Detector, Manifest, Runtime, SessionOptions, coverage};
 use citybrain_pipeline::{LoadedModels, Pipeline, PipelineParts};
 use citybrain_types::{Label, SystemClock};
@@ -108,6 +109,9 @@ fn with_listener(mut city: City, args: &RunArgs) -> City {
     if let Some(listen) = args.listen {
         city.site.listen = listen;
     }
+    if args.open {
+        city.people.sign_in = SignIn::Open;
+    }
     city
 }
 
@@ -128,7 +132,9 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
     citybrain_pipeline::open_files::allow(city.cameras.len());
     let mut registry = Registry::default();
     let house = open(&city, &mut registry).await?;
-    let serving = server::Serving::start(listener, house.dispatcher.services(), Arc::new(registry));
+    let (editor, mut edits) = Editor::new(args.config.as_deref());
+    let services = house.dispatcher.services();
+    let serving = server::Serving::start(listener, services.clone(), Arc::new(registry), editor);
     let console = format!("http://{}/", city.site.listen);
     tracing::info!(%console, cameras = city.cameras.len(), version = %city.version, "the city is watched");
     if let Some(file) = &args.announce {
@@ -136,17 +142,21 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
             .with_context(|| format!("cannot announce the console in {}", file.display()))?;
     }
     let mut policies = house.dispatcher.services().policies().watch();
-    // What was in force before the start is laid over, too.
-    tokio::task::block_in_place(|| follow(&house));
+    tokio::task::block_in_place(|| follow_if_any(&house));
     loop {
+        // Models may have to be loaded: that blocks, and the API has to answer meanwhile.
         tokio::select! {
-            asked = signals.next() => {
-                if asked != Asked::Reload {
-                    break;
+            asked = signals.next() => match asked {
+                Asked::Reload => {
+                    let outcome = tokio::task::block_in_place(|| reload(&house, args, &city));
+                    services.people().record("system", "config.reload", &outcome.0, outcome.1).await;
                 }
-                // Models may have to be loaded: that blocks, and the API has to answer meanwhile.
-                tokio::task::block_in_place(|| reload(&house, args, &city));
-            }
+                Asked::Stop => break,
+            },
+            Some(edit) = edits.recv() => tokio::task::block_in_place(|| {
+                let in_force = house.dispatcher.services().city().version.clone();
+                edit.carry_out(&in_force, |next| bring_into_force(&house, args, next, &city));
+            }),
             Ok(()) = policies.changed() => tokio::task::block_in_place(|| follow(&house)),
         }
     }
@@ -195,6 +205,13 @@ fn report_gaps(city: &City) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What was in force before a start or a reload still is.
+fn follow_if_any(house: &House) {
+    if !house.dispatcher.services().policies().in_force().policy.is_empty() {
+        follow(house);
+    }
+}
+
 /// Has the pipeline keep pictures by the thresholds of the policy in force.
 fn follow(house: &House) {
     let city = house.dispatcher.services().policies().city_in_force();
@@ -203,32 +220,41 @@ fn follow(house: &House) {
     }
 }
 
-/// Reads the configuration again; one with errors is refused whole.
-fn reload(house: &House, args: &RunArgs, in_force: &City) {
+/// Reads the configuration again; one with errors is refused whole. Says which version it was and what became of it.
+fn reload(house: &House, args: &RunArgs, in_force: &City) -> (String, &'static str) {
+    const REFUSED: &str = "refused; the one in force stays";
     let Some(file) = &args.config else {
         tracing::warn!("there is no configuration file to read again");
-        return;
+        return (String::new(), REFUSED);
     };
     match read(file) {
-        Ok(mut city) => {
-            city.site = in_force.site.clone();
-            let admitted = Runtime::load(None).map_err(anyhow::Error::from);
-            let admitted = admitted.and_then(|runtime| crate::plan::admit_again(&city, &runtime));
-            if let Err(error) = admitted {
+        Ok(next) => {
+            let version = next.version.clone();
+            if let Err(error) = bring_into_force(house, args, next, in_force) {
                 tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
-                return;
+                return (version, REFUSED);
             }
-            let city = Arc::new(city);
-            if let Err(error) = house.pipeline.reload(&city) {
-                tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
-                return;
-            }
-            house.dispatcher.reload(Arc::clone(&city));
-            follow(house);
-            tracing::info!(version = %city.version, "the configuration was read again and is in force");
+            (version, "in force")
         }
         Err(error) => {
-            tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}")
+            tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
+            (String::new(), REFUSED)
         }
     }
+}
+
+/// Goes on under another city; the one in force stays when this one is refused.
+fn bring_into_force(house: &House, args: &RunArgs, mut city: City, in_force: &City) -> anyhow::Result<()> {
+    city.site = in_force.site.clone();
+    if args.open {
+        city.people.sign_in = SignIn::Open;
+    }
+    anyhow::ensure!(!city.is_open_to_strangers(), "with it everybody would be let in");
+    crate::plan::admit_again(&city, &Runtime::load(None)?)?;
+    let city = Arc::new(city);
+    house.pipeline.reload(&city)?;
+    house.dispatcher.reload(Arc::clone(&city));
+    follow_if_any(house);
+    tracing::info!(version = %city.version, "the configuration was read again and is in force");
+    Ok(())
 }

@@ -30,6 +30,8 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     section!("review"),
     section!("policy"),
     section!("tuner"),
+    section!("report"),
+    section!("system"),
     section!("people"),
 ];
 

@@ -20,6 +20,7 @@ mod actions;
 mod assets;
 mod i18n;
 mod local_time;
+mod metrics;
 mod orders;
 mod pages;
 mod pictures;
@@ -31,20 +32,31 @@ pub use access::TABLE as ACCESS;
 pub use shell::Account;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Extension, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use citybrain_dispatcher::Services;
 use citybrain_dispatcher::people::gate::{Gate, keep};
+use citybrain_types::Configurator;
+use std::sync::Arc;
 
 /// Only what this server sent may run or be shown. `data:` and `blob:` pictures are what the map draws its signs with.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; \
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+/// What the program around the console lends to its pages.
+#[derive(Clone)]
+pub struct House {
+    /// Writes the metrics down, as `/metrics` shows them.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Changes the configuration; `None` where it was not read from a file.
+    pub configurator: Option<Arc<dyn Configurator>>,
+}
+
 /// The console's pages and assets. The API's event stream and snapshots must be served on the same address.
-pub fn router(services: Services) -> Router {
+pub fn router(services: Services, house: House) -> Router {
     let gate = Gate { services: services.clone(), table: access::TABLE, refuse: access::refuse };
     Router::new()
         .merge(pages::alarms::routes())
@@ -56,12 +68,15 @@ pub fn router(services: Services) -> Router {
         .merge(pages::review::routes())
         .merge(pages::policies::routes())
         .merge(pages::tuner::routes())
+        .merge(pages::reports::routes())
+        .merge(pages::system::routes())
         .merge(pages::sign_in::routes())
         .merge(pages::account::routes())
         .merge(pages::users::routes())
         .merge(pages::audit::routes())
         .route("/preferences", post(shell::prefer))
         .route("/assets/{*name}", get(assets::asset))
+        .layer(Extension(house))
         .layer(middleware::from_fn_with_state(gate, keep))
         .layer(middleware::from_fn(harden))
         .with_state(services)

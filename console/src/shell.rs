@@ -34,8 +34,8 @@ const SECTIONS: [Section; 10] = [
     Section { code: "tuner", path: "/tuner", key: "shell.nav_tuner", built: true },
     Section { code: "policies", path: "/policies", key: "shell.nav_policies", built: true },
     Section { code: "deliveries", path: "/deliveries", key: "shell.nav_deliveries", built: true },
-    Section { code: "reports", path: "/reports", key: "shell.nav_reports", built: false },
-    Section { code: "system", path: "/system", key: "shell.nav_system", built: false },
+    Section { code: "reports", path: "/reports", key: "shell.nav_reports", built: true },
+    Section { code: "system", path: "/system", key: "shell.nav_system", built: true },
 ];
 
 /// Longest path that a preference returns to.

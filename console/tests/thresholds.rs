@@ -54,8 +54,9 @@ impl Console {
         .await
         .unwrap();
         let services = dispatcher.services();
+        let around = citybrain_console::House { metrics: Arc::new(String::new), configurator: None };
         let routes = citybrain_dispatcher::api::router(services.clone(), Arc::new(registry))
-            .merge(citybrain_console::router(services));
+            .merge(citybrain_console::router(services, around));
         let port = std::env::var("CONSOLE_PORT").unwrap_or_else(|_| "0".to_owned());
         let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

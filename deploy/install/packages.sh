@@ -25,6 +25,9 @@ TEST_PACKAGES=(
     "curl:asks the API in the tests"
     "python3-aiosmtpd:mail server of the tests"
     "ffmpeg:makes odd streams for the tests"
+    "chromium:shows the console's pages in the tests"
+    "chromium-driver:drives it"
+    "fonts-wqy-zenhei:Chinese on the pages that it shows"
 )
 
 BENCH_PACKAGES=(

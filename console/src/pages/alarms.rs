@@ -15,6 +15,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use citybrain_dispatcher::case::action::allowed;
 use citybrain_dispatcher::case::action::{Action, Order};
+use citybrain_dispatcher::people::Actor;
+use citybrain_dispatcher::people::role::may_act;
 use citybrain_dispatcher::{CaseFilter, OrderError, PageRequest, Services, StoreError};
 use citybrain_types::{Case, CaseAction, CaseId, CaseState, DepartmentId, Timestamp, VoidReason};
 use std::collections::BTreeMap;
@@ -163,6 +165,17 @@ enum Verdict {
     Assign(DepartmentId),
 }
 
+impl Verdict {
+    /// What somebody who decides so must be allowed to do.
+    const fn actions(&self) -> &'static [CaseAction] {
+        match self {
+            Self::Confirm => &[CaseAction::File],
+            Self::Withdraw => &[CaseAction::Void],
+            Self::Assign(_) => &[CaseAction::File, CaseAction::Dispatch, CaseAction::Transfer],
+        }
+    }
+}
+
 fn verdict(entered: &Entered) -> Result<Verdict, String> {
     match entered.one("verdict") {
         Some("confirm") => Ok(Verdict::Confirm),
@@ -193,6 +206,7 @@ fn steps(case: &Case, verdict: &Verdict) -> Vec<Action> {
 async fn decide(
     State(services): State<Services>,
     visitor: Visitor,
+    actor: Actor,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -210,7 +224,14 @@ async fn decide(
         Ok(verdict) => verdict,
         Err(why) => return refuse(why),
     };
-    match carry_out(&services, &visitor, &id, &verdict, &entered).await {
+    let by = match actor.by(entered.one("by")) {
+        Ok(by) => by,
+        Err(problem) => return refuse(problem.detail().to_owned()),
+    };
+    if let Err(error) = verdict.actions().iter().try_for_each(|action| may_act(&actor, *action)) {
+        return refuse(error.to_string());
+    }
+    match carry_out(&services, &by, &id, &verdict, &entered).await {
         Ok(()) if inline => StatusCode::NO_CONTENT.into_response(),
         Ok(()) => (StatusCode::SEE_OTHER, [(header::LOCATION, "/")]).into_response(),
         Err(OrderError::Unknown(id)) => refuse(visitor.language.fill("shell.no_case", &[("id", &id)])),
@@ -222,15 +243,13 @@ async fn decide(
 
 async fn carry_out(
     services: &Services,
-    visitor: &Visitor,
+    by: &str,
     id: &CaseId,
     verdict: &Verdict,
     entered: &Entered,
 ) -> Result<(), OrderError> {
     let view = services.case(id).await?.ok_or_else(|| OrderError::Unknown(id.clone()))?;
     let mut seen = entered.one("version").and_then(|version| version.parse::<u32>().ok());
-    let account = visitor.account.as_ref().map(|account| account.name.clone());
-    let by = account.or_else(|| entered.one("by").map(str::to_owned)).unwrap_or_default();
     let default = match verdict {
         Verdict::Confirm => "confirmed on the alarm board",
         Verdict::Withdraw => "withdrawn on the alarm board",
@@ -244,7 +263,7 @@ async fn carry_out(
         {
             continue;
         }
-        let order = Order { action, by: by.clone(), department: None, reason: reason.clone() };
+        let order = Order { action, by: by.to_owned(), department: None, reason: reason.clone() };
         seen = Some(services.act(id, &order, seen, |_| None).await?.version);
     }
     Ok(())

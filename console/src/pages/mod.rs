@@ -10,8 +10,10 @@ pub mod deliveries;
 pub mod map;
 pub mod people;
 pub mod policies;
+pub mod reports;
 pub mod review;
 pub mod sign_in;
+pub mod system;
 pub mod tuner;
 pub mod users;
 
