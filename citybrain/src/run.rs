@@ -141,6 +141,8 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
         crate::announce::write(file, &json!({ "console": console, "pid": std::process::id() }))
             .with_context(|| format!("cannot announce the console in {}", file.display()))?;
     }
+    let mut policies = house.dispatcher.services().policies().watch();
+    tokio::task::block_in_place(|| follow_if_any(&house));
     loop {
         // Models may have to be loaded: that blocks, and the API has to answer meanwhile.
         tokio::select! {
@@ -155,6 +157,7 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
                 let in_force = house.dispatcher.services().city().version.clone();
                 edit.carry_out(&in_force, |next| bring_into_force(&house, args, next, &city));
             }),
+            Ok(()) = policies.changed() => tokio::task::block_in_place(|| follow(&house)),
         }
     }
     tracing::info!("asked to stop: cameras are let go, what is under way is finished");
@@ -202,6 +205,21 @@ fn report_gaps(city: &City) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What was in force before a start or a reload still is.
+fn follow_if_any(house: &House) {
+    if !house.dispatcher.services().policies().in_force().policy.is_empty() {
+        follow(house);
+    }
+}
+
+/// Has the pipeline keep pictures by the thresholds of the policy in force.
+fn follow(house: &House) {
+    let city = house.dispatcher.services().policies().city_in_force();
+    if let Err(error) = house.pipeline.reload(&city) {
+        tracing::error!("the pipeline does not go on under the policy in force:\n{error:#}");
+    }
+}
+
 /// Reads the configuration again; one with errors is refused whole. Says which version it was and what became of it.
 fn reload(house: &House, args: &RunArgs, in_force: &City) -> (String, &'static str) {
     const REFUSED: &str = "refused; the one in force stays";
@@ -236,6 +254,7 @@ fn bring_into_force(house: &House, args: &RunArgs, mut city: City, in_force: &Ci
     let city = Arc::new(city);
     house.pipeline.reload(&city)?;
     house.dispatcher.reload(Arc::clone(&city));
+    follow_if_any(house);
     tracing::info!(version = %city.version, "the configuration was read again and is in force");
     Ok(())
 }

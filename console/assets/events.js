@@ -1,5 +1,5 @@
 // The one stream of a browser: as a shared worker for all its pages, as a module for a page without shared workers.
-const NAMES = ["case", "delivery", "camera", "missed"];
+const NAMES = ["case", "delivery", "camera", "policy", "missed"];
 const AGAIN_MS = 15_000;
 const ports = new Set();
 let state = "wait";

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use citybrain_dispatcher::Services;
-use citybrain_dispatcher::people::Permission::{Act, Audit, Configure, Users, View};
+use citybrain_dispatcher::people::Permission::{Act, Audit, Configure, Users, Verdict, View};
 use citybrain_dispatcher::people::gate::Who::{Anyone, May, SignedIn};
 use citybrain_dispatcher::people::gate::{Refusal, Rule};
 use url::form_urlencoded::byte_serialize;
@@ -33,13 +33,20 @@ pub const TABLE: &[Rule] = &[
     ("GET", "/cases", May(View)),
     ("GET", "/cases/{id}", May(View)),
     ("POST", "/cases/{id}/actions", May(Act)),
-    ("POST", "/alarms/{id}", May(Act)),
-    ("GET", "/map", May(View)),
-    ("GET", "/map/features", May(View)),
     ("GET", "/cameras", May(View)),
     ("GET", "/cameras/{id}", May(View)),
     ("POST", "/cameras/{id}/zones", May(Configure)),
     ("GET", "/deliveries", May(View)),
+    ("GET", "/review", May(Verdict)),
+    ("POST", "/review", May(Verdict)),
+    ("GET", "/policies", May(View)),
+    ("POST", "/policies/calibrate", May(Verdict)),
+    ("GET", "/policies/{id}", May(View)),
+    // What brings a policy into force asks for more, by action.
+    ("POST", "/policies/{id}", May(Verdict)),
+    ("POST", "/policies/{id}/forecast", May(Verdict)),
+    ("GET", "/tuner", May(Verdict)),
+    ("POST", "/tuner", May(Verdict)),
     ("POST", "/deliveries/replay", May(Act)),
     ("GET", "/reports", May(View)),
     ("GET", "/system", May(View)),

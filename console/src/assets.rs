@@ -30,6 +30,8 @@ const ASSETS: &[(&str, &str, &[u8])] = &[
     file!("vendor/maplibre-gl.mjs", SCRIPT),
     file!("vendor/maplibre-gl-worker.mjs", SCRIPT),
     file!("vendor/maplibre-gl.css", CSS),
+    file!("review.js", SCRIPT),
+    file!("tuner.js", SCRIPT),
     file!("zones.js", SCRIPT),
     file!("system.js", SCRIPT),
     file!("icon.svg", "image/svg+xml"),

@@ -32,6 +32,7 @@ pub mod outbox;
 pub mod people;
 pub mod permit;
 pub mod photo;
+pub mod policy;
 pub mod replay;
 pub mod ruling;
 pub mod sensor;
@@ -40,6 +41,7 @@ pub mod silence;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod verdict;
 
 pub use case::OrderError;
 pub use citybrain_ingest_config::City;
@@ -72,6 +74,8 @@ const STAGE_QUEUE: usize = 8;
 const RULINGS_QUEUE: usize = 256;
 /// Changes a slow listener may be behind; then it is told that it missed some.
 const LISTENER_QUEUE: usize = 1024;
+/// Batches of what almost opened, on their way to the store; one that does not fit is dropped from the sample.
+const CANDIDATE_QUEUE: usize = 64;
 /// How long shutdown waits for the sender of the bus to go before it closes the bus itself.
 const BUS_PATIENCE: Duration = Duration::from_secs(1);
 /// How long shutdown waits for the stages to commit what they hold, and again after it has told them to give up.
@@ -157,7 +161,10 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
     let register = Arc::new(permit::first_read(&city, &metrics).await);
     let (rule, rulings) = mpsc::channel(RULINGS_QUEUE);
     let (city_in_force, city) = watch::channel(city);
-    let shared = Shared { city, store, clock, metrics, listeners };
+    let (candidates, almost) = mpsc::channel(CANDIDATE_QUEUE);
+    tokio::spawn(verdict::keep_candidates(store.clone(), almost));
+    let shadows = policy::Shadows::new(store.clone());
+    let shared = Shared { city, store, clock, metrics, listeners, shadows, candidates };
     let silences = SilenceKeeper::open(
         shared.city.clone(),
         shared.store.clone(),
@@ -167,8 +174,15 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
     .await?;
     let desk = shared.desk(deliveries.mailroom(), rule.clone(), silences.clone());
     let bus_attached = Arc::new(AtomicBool::new(true));
-    let services =
-        shared.services(&desk, silences.clone(), people, Arc::clone(&cameras), Arc::clone(&bus_attached));
+    let office = shared.office(rule.clone()).await?;
+    let services = shared.services(
+        &desk,
+        silences.clone(),
+        office.clone(),
+        people,
+        Arc::clone(&cameras),
+        Arc::clone(&bus_attached),
+    );
     let [close_bus, abandon_commits, stop] = std::array::from_fn(|_| CancellationToken::new());
     let (heard, readings) = mpsc::channel(STAGE_QUEUE);
     let beside = shared.beside(&desk, &cameras, rule, Arc::clone(&register), heard, stop);
@@ -183,7 +197,7 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         bus_attached,
         close_bus: &close_bus,
         abandon: &abandon_commits,
-        before: shared.said_before(register, &silences),
+        before: shared.said_before(register, &silences, &office),
         rulings,
         recheck: to_recheck,
     };

@@ -11,11 +11,13 @@ use crate::log::{self, LOG_FOLDER, LogWriter};
 use crate::metrics::Metrics;
 use crate::people::People;
 use crate::permit::{self, Register, RegisterKeeper};
+use crate::policy::{self, Office, PolicyState, Shadows};
 use crate::ruling::{Decided, Input, Ruling};
 use crate::sensor;
 use crate::services::{Change, ServiceParts, Services};
 use crate::silence::SilenceKeeper;
-use crate::store::{Store, Watermark};
+use crate::store::{Store, StoreError, Watermark};
+use crate::verdict::{Candidate, Reviewer};
 use citybrain_ingest_config::City;
 use citybrain_types::{
     CameraDirectory, CameraId, Clock, DetectionBatch, EventKind, FocusRequest, FrameDetections, Timestamp,
@@ -37,6 +39,10 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
     pub(crate) listeners: broadcast::Sender<Change>,
+    /// Policies that judge beside the one in force.
+    pub(crate) shadows: Shadows,
+    /// Where what almost opened goes.
+    pub(crate) candidates: mpsc::Sender<Vec<Candidate>>,
 }
 
 /// What the store remembers of the time before.
@@ -70,10 +76,17 @@ impl Shared {
         &self,
         desk: &Desk,
         silences: SilenceKeeper,
+        office: Office,
         people: People,
         cameras: Arc<dyn CameraDirectory>,
         bus_attached: Arc<AtomicBool>,
     ) -> Services {
+        let reviewer = Reviewer {
+            store: self.store.clone(),
+            desk: desk.clone(),
+            office: office.clone(),
+            clock: Arc::clone(&self.clock),
+        };
         let mailroom = desk.mailroom.clone();
         Services::new(ServiceParts {
             desk: desk.clone(),
@@ -84,14 +97,46 @@ impl Shared {
             listeners: self.listeners.clone(),
             bus_attached,
             silences,
+            office,
+            reviewer,
             people,
             wake: Box::new(move || mailroom.wake()),
         })
     }
 
+    /// Where policies are changed; those that were in shadow are again.
+    pub(crate) async fn office(&self, rule: mpsc::Sender<Ruling>) -> Result<Office, StoreError> {
+        let live = self.store.policies_in(PolicyState::Live).await?;
+        let (in_force, _) = watch::channel(Arc::new(live.first().map(policy::in_force).unwrap_or_default()));
+        let office = Office {
+            city: self.city.clone(),
+            in_force,
+            store: self.store.clone(),
+            clock: Arc::clone(&self.clock),
+            rule,
+            shadows: self.shadows.clone(),
+            listeners: self.listeners.clone(),
+            forecasting: Arc::default(),
+            turn: Arc::default(),
+        };
+        office.run_shadows().await?;
+        Ok(office)
+    }
+
     /// What was decided before the stream begins.
-    pub(crate) fn said_before(&self, register: Arc<Register>, silences: &SilenceKeeper) -> Vec<Ruling> {
+    pub(crate) fn said_before(
+        &self,
+        register: Arc<Register>,
+        silences: &SilenceKeeper,
+        office: &Office,
+    ) -> Vec<Ruling> {
         let mut said = silences.rulings();
+        let live = office.in_force();
+        // A log that begins here tells what it was judged under.
+        if !live.id.is_empty() {
+            let what = Decided::Thresholds { live: live.as_ref().clone() };
+            said.push(Ruling { at: self.clock.now(), what });
+        }
         // A city without registers has nothing that a replay would have to know.
         if !self.city.borrow().permits.is_empty() {
             said.push(Ruling { at: self.clock.now(), what: Decided::Permits { register } });
@@ -225,6 +270,8 @@ impl Line<'_> {
             focus: self.focus.clone(),
             next,
             metrics: shared.metrics.clone(),
+            shadows: shared.shadows.clone(),
+            candidates: shared.candidates.clone(),
         };
         tokio::spawn(evidence::run(stage, frames))
     }
@@ -269,6 +316,7 @@ fn incidents(
         clock: Arc::clone(&shared.clock),
         next,
         metrics: shared.metrics.clone(),
+        shadows: shared.shadows.clone(),
     };
     tokio::spawn(incident::run(stage, looks))
 }

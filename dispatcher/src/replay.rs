@@ -14,7 +14,8 @@ use crate::log::Entry;
 use crate::permit::Register;
 use crate::ruling::{Decided, Ruling};
 use citybrain_ingest_config::City;
-use citybrain_types::{Case, CaseChange, DetectionBatch, IncidentId, Timestamp};
+use citybrain_ingest_config::policy::Calibration;
+use citybrain_types::{Case, CaseChange, DetectionBatch, EventKind, IncidentId, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -80,9 +81,20 @@ impl Replay {
                 known.trail.extend(changes);
             }
         }
+        if let Decided::Thresholds { live } = &ruling.what {
+            let laid = live.laid_over(&self.city);
+            self.incidents.reload(&laid);
+            self.evidence.calibrate(live.policy.sound_calibrations());
+            self.evidence.reload(laid);
+        }
         for change in self.incidents.rule(ruling) {
             self.decide(change);
         }
+    }
+
+    /// Takes scores for these probabilities, until the log says otherwise.
+    pub fn calibrate(&mut self, calibration: BTreeMap<EventKind, Calibration>) {
+        self.evidence.calibrate(calibration);
     }
 
     /// Takes a batch of the log.
@@ -127,7 +139,7 @@ impl Replay {
             }
             IncidentChange::Over { incident, at } => {
                 self.refresh(incident.clone());
-                if incident.kind.as_str() == citybrain_types::EventKind::CAMERA_FAULT {
+                if incident.kind.as_str() == EventKind::CAMERA_FAULT {
                     self.heard(&incident, |case| file::close_when_seen_again(&city, case, at));
                 }
             }

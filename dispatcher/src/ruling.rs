@@ -1,10 +1,11 @@
 //! What is decided beside the looks and bears on what they lead to: a person's refusal of a case, a silence, an answer
-//! of the permit register.
+//! of the permit register, other thresholds.
 //!
 //! Design decision: a ruling is input like a look. It goes in at the first stage, is logged there in its place among the
 //! looks and travels with them, so that a replay takes it in between the same two looks and asks nobody anything.
 
 use crate::permit::Register;
+use crate::policy::InForce;
 use crate::silence::Silence;
 use citybrain_types::{CaseId, DepartmentId, IncidentId, Timestamp, VoidReason};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,11 @@ pub enum Decided {
     Permits {
         /// All their entries.
         register: Arc<Register>,
+    },
+    /// Other thresholds are in force from now on.
+    Thresholds {
+        /// Under which policy; an empty one for the configuration's own.
+        live: InForce,
     },
 }
 

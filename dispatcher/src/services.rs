@@ -7,10 +7,12 @@ use crate::case::{Desk, OrderError};
 use crate::envelope;
 use crate::incident::Incident;
 use crate::people::{People, note};
+use crate::policy::{Office, PolicyState};
 use crate::silence::{Draft, Silence, SilenceError, SilenceKeeper};
 use crate::store::{
     Answer, CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
 };
+use crate::verdict::Reviewer;
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{Kind, SignIn, Site};
 use citybrain_types::{
@@ -86,6 +88,13 @@ pub enum Change {
         /// Where the delivery stands now.
         state: DeliveryState,
     },
+    /// A policy was begun, or stands otherwise.
+    Policy {
+        /// The policy.
+        policy: String,
+        /// How it stands now.
+        state: PolicyState,
+    },
     /// A camera's connection has changed.
     Camera {
         /// How it stands now.
@@ -118,6 +127,8 @@ struct Inner {
     listeners: broadcast::Sender<Change>,
     bus_attached: Arc<AtomicBool>,
     silences: SilenceKeeper,
+    office: Office,
+    reviewer: Reviewer,
     desk: Desk,
     wake: Box<dyn Fn() + Send + Sync>,
     people: People,
@@ -140,6 +151,10 @@ pub(crate) struct ServiceParts {
     pub(crate) bus_attached: Arc<AtomicBool>,
     /// Makes and ends silences.
     pub(crate) silences: SilenceKeeper,
+    /// Changes policies.
+    pub(crate) office: Office,
+    /// Takes verdicts.
+    pub(crate) reviewer: Reviewer,
     /// Changes cases.
     pub(crate) desk: Desk,
     /// Wakes the workers that deliver.
@@ -158,6 +173,8 @@ impl Services {
             listeners,
             bus_attached,
             silences,
+            office,
+            reviewer,
             desk,
             wake,
             people,
@@ -170,6 +187,8 @@ impl Services {
             listeners,
             bus_attached,
             silences,
+            office,
+            reviewer,
             desk,
             wake,
             people,
@@ -193,6 +212,18 @@ impl Services {
     #[must_use]
     pub fn city(&self) -> Arc<City> {
         Arc::clone(&self.0.city.borrow())
+    }
+
+    /// Where policies are written, approved, put in force and taken back.
+    #[must_use]
+    pub fn policies(&self) -> &Office {
+        &self.0.office
+    }
+
+    /// Where verdicts are given, and calibrations made of them.
+    #[must_use]
+    pub fn reviewer(&self) -> &Reviewer {
+        &self.0.reviewer
     }
 
     /// Silences some sightings for a while, from the next look on. `answer` makes what is kept under the request's

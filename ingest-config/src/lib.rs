@@ -20,6 +20,7 @@ mod include;
 mod load;
 mod names;
 mod place;
+pub mod policy;
 mod problem;
 pub mod raw;
 mod reference;

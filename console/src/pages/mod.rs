@@ -9,9 +9,12 @@ pub mod cases;
 pub mod deliveries;
 pub mod map;
 pub mod people;
+pub mod policies;
 pub mod reports;
+pub mod review;
 pub mod sign_in;
 pub mod system;
+pub mod tuner;
 pub mod users;
 
 use askama::Template;

@@ -1,6 +1,6 @@
 //! Who may ask which route of the API. A route that is not here is refused to everybody.
 
-use crate::people::Permission::{Act, Approve, Audit, Originals, Report, Users, View};
+use crate::people::Permission::{Act, Approve, Audit, Originals, Report, Users, Verdict, View};
 use crate::people::gate::Rule;
 use crate::people::gate::Who::{Anyone, May, SignedIn};
 
@@ -35,6 +35,19 @@ pub(super) const TABLE: &[Rule] = &[
     ("POST", "/api/v1/silences/{id}/end", May(Act)),
     ("GET", "/api/v1/events", May(View)),
     ("GET", "/api/v1/silences", May(View)),
+    ("GET", "/api/v1/policies", May(View)),
+    ("POST", "/api/v1/policies", May(Verdict)),
+    ("GET", "/api/v1/policies/{id}", May(View)),
+    ("PUT", "/api/v1/policies/{id}", May(Verdict)),
+    // Approving, going live and rolling back ask for more, by action.
+    ("POST", "/api/v1/policies/{id}/actions", May(Verdict)),
+    ("GET", "/api/v1/policies/{id}/differences", May(View)),
+    ("POST", "/api/v1/policies/{id}/forecast", May(Verdict)),
+    ("POST", "/api/v1/what-if", May(Verdict)),
+    ("GET", "/api/v1/review", May(Verdict)),
+    ("POST", "/api/v1/verdicts", May(Verdict)),
+    ("GET", "/api/v1/verdicts/{item}", May(View)),
+    ("POST", "/api/v1/calibrations", May(Verdict)),
     ("POST", "/api/v1/silences", May(Approve)),
     ("GET", "/api/v1/silences/{id}", May(View)),
     ("POST", "/api/v1/silences/{id}/end", May(Approve)),

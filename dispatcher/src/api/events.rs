@@ -21,7 +21,7 @@ const STREAM_FOR: Duration = Duration::from_secs(300);
 /// A browser that found no seat asks again after this.
 const ASK_AGAIN_SECS: u32 = 15;
 
-/// `case`, `delivery` and `camera` events with JSON data; `missed` tells a listener that fell behind to read again.
+/// `case`, `delivery`, `camera` and `policy` events with JSON data; `missed` tells a listener that fell behind to read again.
 /// Whoever comes when every seat is taken is told so and harms nobody else.
 pub(super) async fn events(State(services): State<Services>) -> Response {
     let Some(seat) = services.stream_seat() else {
@@ -54,6 +54,7 @@ fn event(change: &Change) -> Event {
         Change::Case { .. } => "case",
         Change::Delivery { .. } => "delivery",
         Change::Camera { .. } => "camera",
+        Change::Policy { .. } => "policy",
     };
     Event::default()
         .event(name)

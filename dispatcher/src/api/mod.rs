@@ -12,11 +12,13 @@ mod health;
 mod open311;
 mod openapi;
 mod people;
+mod policies;
 mod precondition;
 mod problem;
 mod reports;
 mod silences;
 mod snapshots;
+mod verdicts;
 
 pub use actions::ActionBody;
 pub use openapi::openapi;
@@ -77,6 +79,16 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .route("/silences", get(silences::list).post(silences::make))
         .route("/silences/{id}", get(silences::read))
         .route("/silences/{id}/end", post(silences::end))
+        .route("/policies", get(policies::list).post(policies::create))
+        .route("/policies/{id}", get(policies::read).put(policies::edit))
+        .route("/policies/{id}/actions", post(policies::act))
+        .route("/policies/{id}/differences", get(policies::differences))
+        .route("/policies/{id}/forecast", post(policies::forecast))
+        .route("/what-if", post(policies::what_if))
+        .route("/review", get(verdicts::queue))
+        .route("/verdicts", post(verdicts::judge))
+        .route("/verdicts/{item}", get(verdicts::history))
+        .route("/calibrations", post(verdicts::calibrate))
         .route("/openapi.json", get(openapi::document))
         .route("/me", get(people::me))
         .route("/me/sessions", delete(people::sign_out_everywhere))

@@ -1,5 +1,7 @@
 //! The OpenAPI 3.1 document of the API, made from the types that are read and written.
 
+mod policies;
+
 use super::actions::ActionBody;
 use super::appraisal::Form;
 use super::cases::{Cameras, Kinds, Replayed};
@@ -57,6 +59,8 @@ pub fn openapi() -> Value {
     book.city();
     book.silences();
     book.open311();
+    book.policies();
+    book.verdicts();
     book.people();
     let mut schemas = book.input.take_definitions(true);
     schemas.extend(book.output.take_definitions(true));

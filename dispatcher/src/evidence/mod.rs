@@ -9,6 +9,7 @@
 //!
 //! [`Evidence`] is the decision, without clock or I/O; [`run`] is the stage around it.
 
+mod almost;
 mod fixed;
 mod health;
 mod opinion;
@@ -24,6 +25,7 @@ mod opinion_tests;
 #[cfg(test)]
 mod tests;
 
+pub use almost::Almost;
 pub use fixed::MicroNats;
 pub use places::MAX_TRACKS;
 pub use policy::{centre_distance, same_place};
@@ -31,6 +33,7 @@ pub use stage::Focus;
 pub(crate) use stage::{EvidenceStage, run};
 
 use citybrain_ingest_config::City;
+use citybrain_ingest_config::policy::Calibration;
 use citybrain_types::{
     BoundingBox, CameraId, EventKind, FrameDetections, FrameOutcome, Score, Snapshots, Timestamp,
 };
@@ -191,6 +194,8 @@ pub struct Judged {
     pub likelier: Vec<EventKind>,
     /// Detections that added nothing.
     pub ignored: Vec<Ignored>,
+    /// What has almost opened and is given up, where it is sampled.
+    pub almost: Vec<Almost>,
 }
 
 /// Evidence of all cameras of a city.
@@ -198,6 +203,7 @@ pub struct Judged {
 pub struct Evidence {
     city: Arc<City>,
     calendar: Calendar,
+    calibration: BTreeMap<EventKind, Calibration>,
     cameras: HashMap<CameraId, CameraEvidence>,
     raised: Raised,
 }
@@ -219,7 +225,13 @@ impl Evidence {
             |camera| (camera, CameraEvidence { health: Health::faulty(), ..CameraEvidence::default() });
         let cameras = faulty.into_iter().map(lost).collect();
         let calendar = Calendar::of(&city.site.time_zone);
-        let mut evidence = Self { city: Arc::clone(&city), calendar, cameras, raised: Raised::default() };
+        let mut evidence = Self {
+            city: Arc::clone(&city),
+            calendar,
+            calibration: BTreeMap::new(),
+            cameras,
+            raised: Raised::default(),
+        };
         evidence.reload(city);
         evidence
     }
@@ -244,6 +256,11 @@ impl Evidence {
         self.city = city;
     }
 
+    /// Takes scores for these probabilities from now on; those of other kinds as they are.
+    pub fn calibrate(&mut self, calibration: BTreeMap<EventKind, Calibration>) {
+        self.calibration = calibration;
+    }
+
     /// Judges one frame of one camera. Frames of a camera come in the order of their sequence.
     pub fn judge(&mut self, frame: &FrameDetections) -> Judged {
         let look = Look {
@@ -260,10 +277,12 @@ impl Evidence {
             alarms: Vec::new(),
             likelier: Vec::new(),
             ignored: Vec::new(),
+            almost: Vec::new(),
         };
         let camera = self.city.cameras.get(&frame.camera);
         let Some((camera, state)) = camera.zip(self.cameras.get_mut(&frame.camera)) else { return judged };
-        let rules = Rules { camera, city: &self.city, calendar: &self.calendar };
+        let rules =
+            Rules { camera, city: &self.city, calendar: &self.calendar, calibration: &self.calibration };
         if frame.asked.is_some() {
             state.lay_by(&rules, frame, &mut judged.ignored);
             return judged;
@@ -347,7 +366,11 @@ impl CameraEvidence {
             let at = LookAt { whole: opinions.is_empty() || frame.looked_for.contains(kind), ..at };
             let at = if waits(kind) { LookAt { opinions: &[], waiting: &opinions, ..at } } else { at };
             let places = self.places.entry(kind.clone()).or_default();
-            judged.look.sightings.extend(places.look(kind, policy, &at, found, &mut judged.ignored));
+            let mut almost = Vec::new();
+            let beside = (&mut judged.ignored, &mut almost);
+            judged.look.sightings.extend(places.look(kind, policy, &at, found, beside));
+            let camera = &judged.look.camera;
+            judged.almost.extend(almost.into_iter().filter_map(|near| near.sampled(camera, kind)));
             let pre_alarm = rules.city.kinds.get(kind).is_some_and(|row| row.pre_alarm);
             if pre_alarm && places.is_suspect(policy, frame.captured_at) {
                 judged.suspects.push(kind.clone());

@@ -2,7 +2,9 @@
 
 use super::{Evidence, Judged, Look};
 use crate::metrics::{Metrics, Stage};
-use crate::ruling::Input;
+use crate::policy::{InForce, ShadowFeed, Shadows};
+use crate::ruling::{Decided, Input};
+use crate::verdict::Candidate;
 use citybrain_ingest_config::City;
 use citybrain_types::{CameraId, Clock, EventKind, FocusRequest, FrameDetections, Timestamp};
 use std::collections::HashMap;
@@ -29,15 +31,26 @@ pub(crate) struct EvidenceStage {
     pub(crate) focus: mpsc::Sender<FocusRequest>,
     pub(crate) next: mpsc::Sender<Input<Look>>,
     pub(crate) metrics: Metrics,
+    /// Policies that judge the same frames beside it.
+    pub(crate) shadows: Shadows,
+    /// Where what almost opened goes.
+    pub(crate) candidates: mpsc::Sender<Vec<Candidate>>,
 }
 
 /// Judges frames until intake is gone, then lets go of the next stage.
 pub(crate) async fn run(mut stage: EvidenceStage, mut frames: mpsc::Receiver<Input<FrameDetections>>) {
     let mut focus = Focus::default();
+    let mut live = InForce::default();
     while let Some(taken) = frames.recv().await {
         let batch = match taken {
             Input::Seen(batch) => batch,
             Input::Said(ruling) => {
+                if let Decided::Thresholds { live: other } = &ruling.what {
+                    live = other.clone();
+                    stage.evidence.calibrate(live.policy.sound_calibrations());
+                    stage.evidence.reload(live.laid_over(&stage.city.borrow()));
+                }
+                stage.shadows.rule(&ruling);
                 if stage.next.send(Input::Said(ruling)).await.is_err() {
                     return;
                 }
@@ -47,11 +60,18 @@ pub(crate) async fn run(mut stage: EvidenceStage, mut frames: mpsc::Receiver<Inp
         let started = stage.clock.now();
         if stage.city.has_changed().unwrap_or(false) {
             let city = Arc::clone(&stage.city.borrow_and_update());
-            stage.evidence.reload(city);
+            stage.evidence.reload(live.laid_over(&city));
+            stage.shadows.feed(|| Some(ShadowFeed::City(city)));
         }
+        stage.shadows.feed(|| Some(ShadowFeed::Frames(Arc::new(batch.clone()))));
         let mut looks = Vec::with_capacity(batch.len());
         for frame in &batch {
-            let Judged { look, suspects, alarms, likelier, ignored } = stage.evidence.judge(frame);
+            let Judged { look, suspects, alarms, likelier, ignored, almost } = stage.evidence.judge(frame);
+            if !almost.is_empty() {
+                let candidates = almost.into_iter().map(Candidate::of).collect();
+                // A sample does not hold the stream up; one that is lost is counted.
+                stage.metrics.candidate(stage.candidates.try_send(candidates).is_ok());
+            }
             for reason in ignored {
                 stage.metrics.ignored(reason);
             }

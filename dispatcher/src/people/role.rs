@@ -1,6 +1,7 @@
 //! Roles, and what each may do.
 
 use super::{Actor, PeopleError};
+use crate::policy::PolicyAction;
 use citybrain_types::CaseAction;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -194,6 +195,24 @@ pub fn may_act(actor: &Actor, action: CaseAction) -> Result<(), PeopleError> {
         needed if actor.may(needed) => Ok(()),
         Permission::Approve => Err(PeopleError::Forbidden("this needs the permission 'approve'")),
         _ => Err(PeopleError::Forbidden("this needs the permission 'act'")),
+    }
+}
+
+/// Whether somebody may do this with a policy: what brings it into force or takes it back needs more than a draft.
+///
+/// # Errors
+/// [`PeopleError::Forbidden`] when he may not.
+pub fn may_do(actor: &Actor, action: PolicyAction) -> Result<(), PeopleError> {
+    let needed = match action {
+        PolicyAction::Approve | PolicyAction::GoLive | PolicyAction::RollBack => Permission::Approve,
+        PolicyAction::Edit | PolicyAction::Shadow | PolicyAction::Redraft | PolicyAction::Discard => {
+            Permission::Verdict
+        }
+    };
+    match needed {
+        needed if actor.may(needed) => Ok(()),
+        Permission::Approve => Err(PeopleError::Forbidden("this needs the permission 'approve'")),
+        _ => Err(PeopleError::Forbidden("this needs the permission 'verdict'")),
     }
 }
 

@@ -16,9 +16,10 @@ fn all() -> Vec<Migration> {
         simple(2, "clocks", include_str!("migrations/0002_clocks.sql")),
         simple(3, "urgent", include_str!("migrations/0003_urgent.sql")),
         simple(100, "incident_reports", include_str!("migrations/0100_incident_reports.sql")),
-        simple(400, "open_of_kind", include_str!("migrations/0400_open_of_kind.sql")),
-        simple(300, "people", include_str!("migrations/0300_people.sql")),
         simple(110, "silences", include_str!("migrations/0110_silences.sql")),
+        simple(200, "policies", include_str!("migrations/0200_policies.sql")),
+        simple(300, "people", include_str!("migrations/0300_people.sql")),
+        simple(400, "open_of_kind", include_str!("migrations/0400_open_of_kind.sql")),
     ]
 }
 

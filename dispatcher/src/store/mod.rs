@@ -13,7 +13,9 @@ mod deliveries;
 mod filter;
 mod migrations;
 mod people;
+mod policies;
 mod silences;
+mod verdicts;
 
 pub use answers::Answer;
 pub use cases::MAX_APPRAISED;
@@ -23,6 +25,8 @@ pub use filter::{
     BadCursor, CaseFilter, CasePage, Cursor, DeliveryFilter, DeliveryPage, MAX_PAGE, PageRequest,
 };
 pub use people::UserChange;
+pub use policies::{MAX_DIFFERENCES, PolicyWrite};
+pub use verdicts::{MAX_CANDIDATES, Reviewed};
 
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};

@@ -14,6 +14,7 @@ mod intake;
 mod mqtt;
 mod people;
 mod permits;
+mod policies;
 mod replay;
 mod rulings;
 mod sensors;

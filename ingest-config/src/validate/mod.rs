@@ -24,6 +24,7 @@ mod zone;
 pub(crate) use address::CameraAddress;
 pub(crate) use calendar::add_built_in as add_built_in_calendar;
 pub(crate) use department::built_in_centre;
+pub(crate) use evidence::{faults as evidence_faults, merged as merged_evidence};
 pub(crate) use limits::{case_limits, dispatch_limits, pipeline_limits};
 
 use citybrain_types::IdError;
