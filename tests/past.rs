@@ -19,7 +19,9 @@ const HOUR: Duration = Duration::from_secs(3_600);
 /// A street as a camera sees it at some hour, with or without the thing in it.
 fn street(view: View, light: Light, seed: u64, thing: Option<Shown>) -> Yuv420 {
     let mut spec = SceneSpec { light, seed, traffic: 0.3, ..SceneSpec::quiet(view) };
-    spec.events.extend(thing.map(|kind| ScriptedEvent { growth_secs: 1.0, ..ScriptedEvent::new(kind, Duration::ZERO) }));
+    spec.events.extend(
+        thing.map(|kind| ScriptedEvent { growth_secs: 1.0, ..ScriptedEvent::new(kind, Duration::ZERO) }),
+    );
     let (width, height) = (spec.width, spec.height);
     let mut scene = Scene::new(spec).unwrap();
     let mut picture = image::RgbImage::new(width, height);
@@ -32,10 +34,13 @@ fn street(view: View, light: Light, seed: u64, thing: Option<Shown>) -> Yuv420 {
 fn yuv(picture: &image::RgbImage) -> Yuv420 {
     let (width, height) = picture.dimensions();
     let channels = |x: u32, y: u32| picture.get_pixel(x, y).0.map(f32::from);
-    let rows = |step: usize| (0..height).step_by(step).flat_map(move |y| (0..width).step_by(step).map(move |x| (x, y)));
+    let rows = |step: usize| {
+        (0..height).step_by(step).flat_map(move |y| (0..width).step_by(step).map(move |x| (x, y)))
+    };
     let y = rows(1).map(|(x, y)| channels(x, y)).map(|[r, g, b]| (0.299 * r + 0.587 * g + 0.114 * b) as u8);
     let difference = |weights: [f32; 3]| {
-        let mixed = move |[r, g, b]: [f32; 3]| (128.0 + weights[0] * r + weights[1] * g + weights[2] * b) as u8;
+        let mixed =
+            move |[r, g, b]: [f32; 3]| (128.0 + weights[0] * r + weights[1] * g + weights[2] * b) as u8;
         rows(2).map(|(x, y)| mixed(channels(x, y))).collect::<Vec<u8>>()
     };
     let (u, v) = (difference([-0.1687, -0.3313, 0.5]), difference([0.5, -0.4187, -0.0813]));

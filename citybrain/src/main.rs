@@ -12,6 +12,7 @@ mod farm;
 mod lineup;
 mod logging;
 mod models;
+mod people;
 mod plan;
 mod replay;
 mod run;
@@ -47,6 +48,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::eval(&args),
         Command::Models(command) => models::models(&command),
         Command::Replay(args) => replay::replay(&args),
+        Command::User(command) => people::user(&command),
+        Command::Audit(command) => people::audit(&command),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "citybrain", &mut std::io::stdout());

@@ -8,7 +8,7 @@ use crate::signals::{Asked, Signals};
 use anyhow::Context;
 use citybrain_dispatcher::{Dispatcher, DispatcherParts};
 use citybrain_ingest_config::City;
-use citybrain_ingest_config::resolved::Model;
+use citybrain_ingest_config::resolved::{Model, SignIn};
 use citybrain_models::{Detector, Manifest, Runtime, SessionOptions, coverage};
 use citybrain_pipeline::{LoadedModels, Pipeline, PipelineParts};
 use citybrain_types::{Label, SystemClock};
@@ -109,6 +109,9 @@ fn with_listener(mut city: City, args: &RunArgs) -> City {
     if let Some(listen) = args.listen {
         city.site.listen = listen;
     }
+    if args.open {
+        city.people.sign_in = SignIn::Open;
+    }
     city
 }
 
@@ -131,7 +134,7 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
     let house = open(&city, &mut registry).await?;
     let (editor, mut edits) = Editor::new(args.config.as_deref());
     let services = house.dispatcher.services();
-    let serving = server::Serving::start(listener, services, Arc::new(registry), editor);
+    let serving = server::Serving::start(listener, services.clone(), Arc::new(registry), editor);
     let console = format!("http://{}/", city.site.listen);
     tracing::info!(%console, cameras = city.cameras.len(), version = %city.version, "the city is watched");
     if let Some(file) = &args.announce {
@@ -142,12 +145,15 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
         // Models may have to be loaded: that blocks, and the API has to answer meanwhile.
         tokio::select! {
             asked = signals.next() => match asked {
-                Asked::Reload => tokio::task::block_in_place(|| reload(&house, args, &city)),
+                Asked::Reload => {
+                    let outcome = tokio::task::block_in_place(|| reload(&house, args, &city));
+                    services.people().record("system", "config.reload", &outcome.0, outcome.1).await;
+                }
                 Asked::Stop => break,
             },
             Some(edit) = edits.recv() => tokio::task::block_in_place(|| {
                 let in_force = house.dispatcher.services().city().version.clone();
-                edit.carry_out(&in_force, |next| bring_into_force(&house, next, &city));
+                edit.carry_out(&in_force, |next| bring_into_force(&house, args, next, &city));
             }),
         }
     }
@@ -196,27 +202,36 @@ fn report_gaps(city: &City) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the configuration again; one with errors is refused whole.
-fn reload(house: &House, args: &RunArgs, in_force: &City) {
+/// Reads the configuration again; one with errors is refused whole. Says which version it was and what became of it.
+fn reload(house: &House, args: &RunArgs, in_force: &City) -> (String, &'static str) {
+    const REFUSED: &str = "refused; the one in force stays";
     let Some(file) = &args.config else {
         tracing::warn!("there is no configuration file to read again");
-        return;
+        return (String::new(), REFUSED);
     };
     match read(file) {
-        Ok(city) => {
-            if let Err(error) = bring_into_force(house, city, in_force) {
+        Ok(next) => {
+            let version = next.version.clone();
+            if let Err(error) = bring_into_force(house, args, next, in_force) {
                 tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
+                return (version, REFUSED);
             }
+            (version, "in force")
         }
         Err(error) => {
-            tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}")
+            tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
+            (String::new(), REFUSED)
         }
     }
 }
 
 /// Goes on under another city; the one in force stays when this one is refused.
-fn bring_into_force(house: &House, mut city: City, in_force: &City) -> anyhow::Result<()> {
+fn bring_into_force(house: &House, args: &RunArgs, mut city: City, in_force: &City) -> anyhow::Result<()> {
     city.site = in_force.site.clone();
+    if args.open {
+        city.people.sign_in = SignIn::Open;
+    }
+    anyhow::ensure!(!city.is_open_to_strangers(), "with it everybody would be let in");
     crate::plan::admit_again(&city, &Runtime::load(None)?)?;
     let city = Arc::new(city);
     house.pipeline.reload(&city)?;

@@ -57,9 +57,10 @@ impl Serving {
         let house = House { metrics: Arc::new(move || written(&for_console)), configurator };
         let routes: Router = citybrain_dispatcher::api::router(services.clone(), registry)
             .merge(citybrain_console::router(services, house));
+        let service = routes.into_make_service_with_connect_info::<SocketAddr>();
         let stopped = stop.clone().cancelled_owned();
         let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stopped).await {
+            if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
                 tracing::error!(%error, "the listener failed");
             }
         });

@@ -205,7 +205,9 @@ impl Services {
         draft: Draft,
         answer: impl Fn(&Silence) -> Option<Answer>,
     ) -> Result<Silence, SilenceError> {
-        self.0.silences.make(draft, answer).await
+        let silence = self.0.silences.make(draft, answer).await?;
+        note("silence.make", &silence.id, silence.reason.as_str());
+        Ok(silence)
     }
 
     /// Ends a silence before its time, from the next look on.
@@ -213,7 +215,9 @@ impl Services {
     /// # Errors
     /// [`SilenceError`] when there is none of that id, it is over, or the store does not answer.
     pub async fn end_silence(&self, id: &str, by: &str) -> Result<Silence, SilenceError> {
-        self.0.silences.end(id, by).await
+        let silence = self.0.silences.end(id, by).await?;
+        note("silence.end", id, "");
+        Ok(silence)
     }
 
     /// Silences, newest first, at most 1,000, those that are over with them.

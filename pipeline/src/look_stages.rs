@@ -9,7 +9,7 @@ use crate::publish::{Publisher, Spool, SpoolError};
 use crate::schedule::plan::{plans, unscored_kinds};
 use crate::schedule::{Limits, Mailboxes, ModelLabels, Schedule, Sight, SightOf};
 use crate::snapshot::{SnapshotKeeper, SnapshotStore};
-use citybrain_ingest_config::resolved::City;
+use citybrain_ingest_config::resolved::{Blur, City};
 use citybrain_models::coverage::NeverAsked;
 use citybrain_models::{LoadError, Runtime, SessionOptions};
 use citybrain_types::{CameraState, Clock, DetectionBatch, FailReason, FocusRequest, ModelId};
@@ -25,6 +25,8 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
 /// Folder of snapshots below the city's data folder; a [`citybrain_types::SnapshotRef`] is a path in it.
 pub const SNAPSHOT_FOLDER: &str = "snapshots";
+/// Folder of the originals of snapshots in which something was covered, beside it.
+pub const ORIGINAL_FOLDER: &str = "originals";
 /// Folder of what cameras have shown for weeks, below the city's data folder.
 pub const PAST_FOLDER: &str = "past";
 /// Folder of the spool below the city's data folder.
@@ -97,10 +99,11 @@ pub struct LookStages {
     session: SessionOptions,
     spool_budget: Arc<AtomicU64>,
     snapshot_budget: Arc<AtomicU64>,
+    original_budget: Arc<AtomicU64>,
     handovers: Vec<Handover>,
     loaded: Mutex<Loaded>,
     workers: Vec<JoinHandle<()>>,
-    writer: JoinHandle<()>,
+    writers: [JoinHandle<()>; 2],
     publisher: Publisher,
 }
 
@@ -132,13 +135,18 @@ impl LookStages {
         let labels = labels_of(&city, &sets)?;
         let data_dir = &city.site.data_dir;
         let spool_budget = Arc::new(AtomicU64::new(city.pipeline.spool_budget_bytes));
-        let snapshot_budget = Arc::new(AtomicU64::new(city.pipeline.snapshot_budget_bytes));
+        let [snapshot_budget, original_budget] = budgets(&city).map(|bytes| Arc::new(AtomicU64::new(bytes)));
 
         let spool = Spool::open(&data_dir.join(SPOOL_FOLDER), Arc::clone(&spool_budget))?;
         let (publisher, outbox) = Publisher::start(bus, spool, Arc::clone(&clock), metrics.clone())?;
         let folder = data_dir.join(SNAPSHOT_FOLDER);
         let (store, writer) = SnapshotStore::start(folder, Arc::clone(&snapshot_budget), metrics.clone())?;
-        let keeper = Arc::new(SnapshotKeeper::new(store, city.pipeline.snapshot_max_side, metrics.clone()));
+        let folder = data_dir.join(ORIGINAL_FOLDER);
+        let (originals, original_writer) =
+            SnapshotStore::start(folder, Arc::clone(&original_budget), metrics.clone())?;
+        let max_side = city.pipeline.snapshot_max_side;
+        let keeper =
+            Arc::new(SnapshotKeeper::new(store, originals, max_side, city.people.blur, metrics.clone()));
         let sight = sight_of(Arc::clone(&board));
         let schedule =
             Arc::new(Schedule::new(limits_of(&city), Arc::clone(&clock), sight, metrics.drops.clone()));
@@ -150,10 +158,11 @@ impl LookStages {
             session,
             spool_budget,
             snapshot_budget,
+            original_budget,
             handovers: Vec::new(),
             loaded: Mutex::new(Loaded { generation: 0, labels, city: Arc::clone(&city) }),
             workers: Vec::new(),
-            writer,
+            writers: [writer, original_writer],
             publisher,
         };
         for (number, models) in sets.into_iter().enumerate() {
@@ -232,9 +241,12 @@ impl LookStages {
 
     fn put_in_force(&self, city: &City) {
         self.spool_budget.store(city.pipeline.spool_budget_bytes, Ordering::Relaxed);
-        self.snapshot_budget.store(city.pipeline.snapshot_budget_bytes, Ordering::Relaxed);
+        let [snapshots, originals] = budgets(city);
+        self.snapshot_budget.store(snapshots, Ordering::Relaxed);
+        self.original_budget.store(originals, Ordering::Relaxed);
+        let max_side = city.pipeline.snapshot_max_side;
+        self.keeper.reload(|camera| city.cameras.contains_key(camera), max_side, city.people.blur);
         self.past.forget_others(|camera| city.cameras.contains_key(camera));
-        self.keeper.reload(|camera| city.cameras.contains_key(camera), city.pipeline.snapshot_max_side);
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         for kind in unscored_kinds(city, &loaded.labels) {
             tracing::warn!(%kind, "no loaded model scores this kind: cameras are not looked at for it");
@@ -265,9 +277,20 @@ impl LookStages {
         }
         self.publisher.join();
         drop(self.keeper);
-        if self.writer.join().is_err() {
-            tracing::error!("the snapshot writer had panicked");
+        for writer in self.writers {
+            if writer.join().is_err() {
+                tracing::error!("a writer of snapshots had panicked");
+            }
         }
+    }
+}
+
+/// Disk for snapshots and for their originals: the second half goes to the originals where there are any.
+fn budgets(city: &City) -> [u64; 2] {
+    let all = city.pipeline.snapshot_budget_bytes;
+    match city.people.blur {
+        Blur::Off => [all, 0],
+        Blur::FacesAndPlates => [all - all / 2, all / 2],
     }
 }
 

@@ -17,6 +17,7 @@ use crate::schedule::plan::plans;
 use crate::schedule::{Mailboxes, Schedule, Sight};
 use crate::snapshot::{SnapshotKeeper, SnapshotStore};
 use citybrain_ingest_config::City;
+use citybrain_ingest_config::resolved::Blur;
 use citybrain_models::{Runtime, SessionOptions};
 use citybrain_types::{CameraId, Clock, FocusRequest, FrameDetections, ManualClock, Timestamp};
 use prometheus_client::registry::Registry;
@@ -63,7 +64,9 @@ impl Replay {
         let board = CameraBoard::new(Arc::clone(&shared), CaptureMetrics::register(&mut registry));
         let budget = Arc::new(AtomicU64::new(city.pipeline.snapshot_budget_bytes));
         let (store, _) = SnapshotStore::start(folder.join(SNAPSHOT_FOLDER), budget, metrics.clone())?;
-        let keeper = SnapshotKeeper::new(store, city.pipeline.snapshot_max_side, metrics.clone());
+        let max_side = city.pipeline.snapshot_max_side;
+        // Who replays a clip has the clip.
+        let keeper = SnapshotKeeper::new(store.clone(), store, max_side, Blur::Off, metrics.clone());
         let live = Arc::new(|_: &CameraId| Sight::Live);
         let schedule =
             Arc::new(Schedule::new(limits_of(city), Arc::clone(&shared), live, metrics.drops.clone()));

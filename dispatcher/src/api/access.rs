@@ -1,6 +1,6 @@
 //! Who may ask which route of the API. A route that is not here is refused to everybody.
 
-use crate::people::Permission::{Act, Audit, Originals, Report, Users, View};
+use crate::people::Permission::{Act, Approve, Audit, Originals, Report, Users, View};
 use crate::people::gate::Rule;
 use crate::people::gate::Who::{Anyone, May, SignedIn};
 
@@ -13,6 +13,9 @@ pub(super) const TABLE: &[Rule] = &[
     ("GET", "/open311/v2/services.json", Anyone),
     ("GET", "/open311/v2/requests.json", Anyone),
     ("POST", "/open311/v2/requests.json", Anyone),
+    ("GET", "/open311/v2/services.xml", Anyone),
+    ("GET", "/open311/v2/requests.xml", Anyone),
+    ("POST", "/open311/v2/requests.xml", Anyone),
     ("GET", "/open311/v2/requests/{id}", Anyone),
     ("GET", "/api/v1/openapi.json", Anyone),
     ("GET", "/api/v1/appraisal", May(View)),
@@ -27,6 +30,10 @@ pub(super) const TABLE: &[Rule] = &[
     ("POST", "/api/v1/destinations/{id}/replay", May(Act)),
     ("GET", "/api/v1/kinds", May(View)),
     ("GET", "/api/v1/events", May(View)),
+    ("GET", "/api/v1/silences", May(View)),
+    ("POST", "/api/v1/silences", May(Approve)),
+    ("GET", "/api/v1/silences/{id}", May(View)),
+    ("POST", "/api/v1/silences/{id}/end", May(Approve)),
     ("POST", "/api/v1/reports", May(Report)),
     ("GET", "/snapshots/{*path}", May(View)),
     ("GET", "/originals/{*path}", May(Originals)),

@@ -3,6 +3,7 @@
 use super::Problem;
 use super::actions::json;
 use super::precondition::Once;
+use crate::people::Actor;
 use crate::services::Services;
 use crate::silence::{Around, Draft, Silence, SilenceError, SilenceState};
 use crate::store::StoreError;
@@ -25,9 +26,10 @@ const MAX_ID: usize = 64;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SilenceBody {
-    /// Who asks, 1 to 100 characters in one line.
+    /// Who asks, 1 to 100 characters in one line, where nobody signs in. Else it is whoever has signed in.
+    #[serde(default)]
     #[schemars(length(min = 1, max = 100))]
-    by: String,
+    by: Option<String>,
     /// Why, 1 to 500 characters in one line.
     #[schemars(length(min = 1, max = 500))]
     reason: String,
@@ -57,9 +59,10 @@ pub(super) struct SilenceBody {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EndBody {
-    /// Who, 1 to 100 characters in one line.
+    /// Who, 1 to 100 characters in one line, where nobody signs in. Else it is whoever has signed in.
+    #[serde(default)]
     #[schemars(length(min = 1, max = 100))]
-    by: String,
+    by: Option<String>,
 }
 
 /// A silence, with how it stands now.
@@ -114,6 +117,7 @@ pub(super) async fn read(
 
 pub(super) async fn make(
     State(services): State<Services>,
+    actor: Actor,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
@@ -125,6 +129,7 @@ pub(super) async fn make(
     }
     let SilenceBody { by, reason, starts_at, ends_at, kinds, cameras, areas, around } =
         json(&headers, &body)?;
+    let by = actor.by(by.as_deref())?;
     let draft = Draft { by, reason, starts_at, ends_at, kinds, cameras, areas, around };
     let now = services.now();
     let keep = |silence: &Silence| {
@@ -152,10 +157,12 @@ pub(super) async fn make(
 pub(super) async fn end(
     State(services): State<Services>,
     Path(id): Path<String>,
+    actor: Actor,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<SilenceView>, Problem> {
     let EndBody { by } = json(&headers, &body)?;
+    let by = actor.by(by.as_deref())?;
     let ended = services.end_silence(known_id(&id)?, &by).await?;
     Ok(Json(view(ended, services.now())))
 }

@@ -57,6 +57,9 @@ impl Raised {
 
     /// By how much a kind is likelier at a camera now; nothing by two gauges is twice as likely.
     pub(super) fn by(&self, camera: &CameraId, kind: &EventKind, at: Timestamp) -> MicroNats {
+        if self.sensors.is_empty() {
+            return MicroNats::ZERO;
+        }
         let near = self.near.get(camera).into_iter().flatten().filter_map(|id| self.sensors.get(id));
         // A clock that was set back leaves nothing raised for longer than it would have been.
         let holds = |until: Timestamp| at < until && until.since(at) <= HOLDS_FOR * 2;

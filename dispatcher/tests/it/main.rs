@@ -12,6 +12,7 @@ mod dispatch;
 mod fire;
 mod intake;
 mod mqtt;
+mod people;
 mod permits;
 mod replay;
 mod rulings;

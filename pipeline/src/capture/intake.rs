@@ -114,6 +114,11 @@ impl Intake {
         Self { channel, pulse, assembler: None, full: None, last_keyframe_in_full: None }
     }
 
+    /// Whether a keyframe has come on this connection.
+    pub(crate) fn has_shown_a_keyframe(&self) -> bool {
+        self.pulse.first_keyframe_at().is_some()
+    }
+
     pub(crate) const fn channel(&self) -> &Channel {
         &self.channel
     }

@@ -16,6 +16,8 @@ pub struct Findings {
     pub urgent: bool,
     /// Nothing came near a hit: the frame may serve as the picture before.
     pub quiet: bool,
+    /// Parts of the picture that not everybody may see; `None` when this model does not look for them.
+    pub private: Option<Vec<BoundingBox>>,
 }
 
 /// A frame in which everything stays below this share of its hit score counts as quiet.
@@ -62,7 +64,7 @@ pub fn floor(look: &ModelLook) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use citybrain_types::{BoundingBox, EventKind, Label, ModelId, Score};
+    use citybrain_types::{EventKind, Label, ModelId, Score};
     use std::time::Duration;
 
     fn rule(kind: &str, labels: &[&str], urgent: bool) -> KindRule {

@@ -10,7 +10,7 @@ use crate::past::{Glimpse, PastKeeper};
 use crate::picture::Picture;
 use crate::publish::Outbox;
 use crate::schedule::{Look, LookResult, ModelLook, Schedule, Ticket, Work};
-use crate::snapshot::{Darkroom, Seen, SnapshotKeeper};
+use crate::snapshot::{Darkroom, Seen, SnapshotKeeper, private_parts};
 use citybrain_models::{DetectError, Detector, LabelledBox, Placement};
 use citybrain_types::{
     BoundingBox, CameraId, Clock, FaultKind, FrameOutcome, ModelId, NoAnswer, NotSeen, StageTimes, Timestamp,
@@ -135,11 +135,17 @@ impl Worker {
                 self.board.decoded(&ticket.plan.camera);
                 self.distrust(&ticket.plan.camera, sample.as_ref(), moments.captured_at, &mut answers);
                 self.compare(&ticket, glimpse.as_ref(), moments.captured_at, &mut answers);
+                for (&due, answer) in ticket.due.iter().zip(&answers) {
+                    if !answer.findings.hits.is_empty() {
+                        self.schedule.found(&ticket, due);
+                    }
+                }
                 let seen = Seen {
                     camera: &ticket.plan.camera,
                     captured_at: moments.captured_at,
                     frame: &frame,
                     keyframe: keyframe.as_ref(),
+                    private: None,
                 };
                 self.report(&ticket, seen, moments, answers, &ages);
                 LookResult::Seen
@@ -254,7 +260,11 @@ impl Worker {
         let (outcome, findings) = match result {
             Ok(boxes) => {
                 let boxes = in_picture(boxes, part, frame.size());
-                (FrameOutcome::Analysed, rules::apply(&boxes, look, &ticket.plan.ignore, &ticket.plan.zones))
+                let mut findings = rules::apply(&boxes, look, &ticket.plan.ignore, &ticket.plan.zones);
+                // What was seen of a part says nothing of the rest.
+                let is_whole = (part.width, part.height) == frame.size();
+                findings.private = is_whole.then(|| private_parts(&boxes, detector.labels())).flatten();
+                (FrameOutcome::Analysed, findings)
             }
             Err(error) => {
                 self.bench.log_no_answer(&ticket.plan.camera, detector.model_id(), &error);

@@ -487,3 +487,35 @@ fn a_camera_in_which_two_models_look_for_a_kind_is_counted_once_by_the_one_that_
     assert_eq!(fire.cameras, 1);
     assert!((fire.covered - 0.5).abs() < 1e-6, "{fire:?}");
 }
+
+#[test]
+fn what_was_found_is_looked_at_again_in_a_quarter_of_the_time_until_it_is_decided() {
+    let mut agenda = agenda(vec![plan("site", vec![look(0, "construction", 600.0)])]);
+    let mut taken = Vec::new();
+    for at in (0..4_000).step_by(10).map(f64::from) {
+        put(&mut agenda, "site", at);
+        if let Some(look) = next(&mut agenda, at) {
+            agenda.found(&look.ticket, 0);
+            agenda.done(&look.ticket, LookResult::Seen, secs(at));
+            taken.push(at);
+        }
+    }
+    // Four looks in a row found it; the fifth comes in its time (seven eighths of it have passed), as do those after it.
+    assert_eq!(taken[..6], [0.0, 150.0, 300.0, 450.0, 600.0, 1_130.0]);
+}
+
+#[test]
+fn a_look_that_found_something_takes_nothing_from_cameras_that_are_due() {
+    let mut agenda = agenda(vec![
+        plan("found", vec![look(0, "litter", 30.0)]),
+        plan("due", vec![look(0, "litter", 30.0)]),
+    ]);
+    put(&mut agenda, "found", 0.0);
+    let look = next(&mut agenda, 0.0).unwrap();
+    agenda.found(&look.ticket, 0);
+    agenda.done(&look.ticket, LookResult::Seen, secs(0.0));
+    put(&mut agenda, "found", 20.0);
+    put(&mut agenda, "due", 20.0);
+    assert_eq!(look_at(&mut agenda, 20.0).as_deref(), Some("due"));
+    assert_eq!(look_at(&mut agenda, 20.0).as_deref(), Some("found"));
+}

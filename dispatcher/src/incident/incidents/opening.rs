@@ -95,15 +95,7 @@ impl Incidents {
         let holds = |silence: &citybrain_ingest_config::resolved::Silence| {
             silence.holds(&sight.kind, &look.camera, area, look.captured_at)
         };
-        let lies_in = routing::area_of(&self.city, &look.camera);
-        let scene = Scene {
-            kind: &sight.kind,
-            camera: Some(&look.camera),
-            area: lies_in.as_deref(),
-            position: at.zip(self.plane).map(|(at, plane)| plane.position(at)),
-        };
-        let said = || self.silences.values().any(|s| s.holds(&self.city, &scene, look.captured_at));
-        if self.city.silences.iter().any(holds) || said() {
+        if self.city.silences.iter().any(holds) || self.is_silenced(look, sight, at) {
             return Some(Held::Silenced);
         }
         if matches!(permit, Some(PermitFinding::Covered { .. })) {
@@ -113,6 +105,21 @@ impl Incidents {
         let over = !self.is_urgent(&sight.kind)
             && !self.budgets.camera_has_left(&look.camera, look.captured_at, budget);
         over.then_some(Held::OverBudget)
+    }
+
+    /// Whether somebody has silenced it while the program runs.
+    fn is_silenced(&self, look: &Look, sight: &Sight, at: Option<Located>) -> bool {
+        if self.silences.is_empty() {
+            return false;
+        }
+        let area = routing::area_of(&self.city, &look.camera);
+        let scene = Scene {
+            kind: &sight.kind,
+            camera: Some(&look.camera),
+            area: area.as_deref(),
+            position: at.zip(self.plane).map(|(at, plane)| plane.position(at)),
+        };
+        self.silences.values().any(|silence| silence.holds(&self.city, &scene, look.captured_at))
     }
 
     /// A kind with a pre-alarm has a lane of its own: no budget holds it, and nothing else can use it up.
