@@ -159,7 +159,7 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
     tokio::fs::create_dir_all(data_dir)
         .await
         .map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
-    let store = Store::open(data_dir).await?;
+    let store = Store::open_configured(&city.store, data_dir).await?;
     let memory = Memory { incidents: store.open_incidents().await?, watermarks: store.watermarks().await? };
     let metrics = Metrics::register(registry);
     let (listeners, _) = broadcast::channel(LISTENER_QUEUE);

@@ -7,6 +7,7 @@ mod hygiene;
 mod incident;
 mod model;
 mod sensor;
+mod store;
 mod view;
 mod zone;
 
@@ -16,6 +17,7 @@ pub use incident::IncidentPolicy;
 pub use model::{ASKED_AT_MOST_EVERY, Cascade, ExecutionProvider, Model, Precision, Turn};
 
 pub use sensor::{Sensor, SensorFormat};
+pub use store::{CaseStore, Database};
 pub use view::{Field, Ground, View};
 pub use zone::{Hours, Zone};
 
@@ -33,6 +35,8 @@ pub struct City {
     pub version: String,
     /// The installation: names, folders, listeners.
     pub site: Site,
+    /// Where cases are kept.
+    pub store: CaseStore,
     /// Cameras by id.
     pub cameras: BTreeMap<CameraId, Camera>,
     /// Event catalogue: what is looked for and how it is treated.

@@ -19,6 +19,7 @@ mod secret;
 mod sensor;
 mod sink;
 mod site;
+mod store;
 mod zone;
 
 pub use area::{RawArea, RawLevel};
@@ -40,6 +41,7 @@ pub use sink::{
     RawSink, RawWebhook,
 };
 pub use site::RawSite;
+pub use store::RawStore;
 pub use zone::RawZone;
 
 use schemars::JsonSchema;
@@ -57,7 +59,7 @@ use schemars::JsonSchema;
 pub struct RawCity {
     /// More files to read: file names, patterns with `*` and `?` in the last part (`cameras/*.toml`), or folders,
     /// of which every `*.toml` is read. Files are read in the order of their names. They may hold every section that
-    /// is a list (`[[cameras]]`, `[[kinds]]`, …), not `[site]`, `[pipeline]`, `[dispatch]`, `[cases]` or another
+    /// is a list (`[[cameras]]`, `[[kinds]]`, …), not `[site]`, `[store]`, `[pipeline]`, `[dispatch]`, `[cases]` or another
     /// `include`.
     #[serde(default)]
     #[schemars(length(max = 1000))]
@@ -65,6 +67,9 @@ pub struct RawCity {
     /// The installation: name, time zone, folders and listeners.
     #[serde(default)]
     site: RawSite,
+    /// Where cases are kept: a file, or PostgreSQL.
+    #[serde(default)]
+    store: RawStore,
     /// The cameras.
     #[serde(default)]
     #[schemars(length(max = 200000))]

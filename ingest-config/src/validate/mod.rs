@@ -17,6 +17,7 @@ mod secret;
 mod sensor;
 mod sink;
 mod site;
+mod store;
 mod view;
 mod zone;
 
@@ -66,6 +67,7 @@ pub(crate) fn validate<'d>(
 ) -> Option<(City, Origins<'d>)> {
     let site_row = single(documents, "site", &mut context.problems);
     let site = site_row.as_ref().and_then(|row| site::site(row, context));
+    let store = single(documents, "store", &mut context.problems).map(|row| store::store(&row, context));
     let pipeline =
         single(documents, "pipeline", &mut context.problems).map(|row| limits::pipeline(&row, context));
     let dispatch = single(documents, "dispatch", &mut context.problems).map(|row| limits::dispatch(&row));
@@ -101,6 +103,7 @@ pub(crate) fn validate<'d>(
     let city = City {
         version: context.version(),
         site: site?,
+        store: store??,
         cameras,
         kinds,
         models: models.models,
