@@ -30,6 +30,7 @@ pub fn city(
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: nowhere(),
         },
+        people: citybrain_ingest_config::resolved::PeopleRules::open(),
         cameras: cameras.into_iter().map(|(id, address)| (id.clone(), camera(id, address, &fire))).collect(),
         kinds: BTreeMap::from([(fire.clone(), kind(fire, labels, look_interval))]),
         models: vec![Model::of(model.to_owned())],
@@ -102,6 +103,7 @@ fn kind(kind: EventKind, labels: &[Label], look_interval: Duration) -> Kind {
             hold: Duration::from_secs(5),
             hits_needed: 2,
             looks_counted: 3,
+            change_nats: 0.0,
         },
         incident: citybrain_ingest_config::resolved::IncidentPolicy::default(),
     }

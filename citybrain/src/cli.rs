@@ -124,7 +124,7 @@ pub struct PlanArgs {
     /// Measure this machine again, though it was measured before with these models.
     #[arg(long)]
     pub calibrate: bool,
-    /// Size of the cameras' pictures [default: 1280x720].
+    /// Size of all cameras' pictures [default: as each was seen last, 1280x720 where it never was].
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = crate::farm::parse_size)]
     pub picture: Option<(u32, u32)>,
     /// Print plan and measured costs as JSON.

@@ -11,7 +11,6 @@ mod farm;
 mod lineup;
 mod logging;
 mod models;
-mod open_files;
 mod plan;
 mod replay;
 mod run;

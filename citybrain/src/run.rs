@@ -9,7 +9,7 @@ use citybrain_dispatcher::{Dispatcher, DispatcherParts};
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::Model;
 use citybrain_models::{Detector, Manifest, Runtime, SessionOptions, coverage};
-use citybrain_pipeline::{Pipeline, PipelineParts};
+use citybrain_pipeline::{LoadedModels, Pipeline, PipelineParts};
 use citybrain_types::{Label, SystemClock};
 use prometheus_client::registry::Registry;
 use serde_json::json;
@@ -125,7 +125,7 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
     server::learn_address(&mut city, listener.local_addr()?);
     let city = Arc::new(city);
 
-    crate::open_files::allow(city.cameras.len());
+    citybrain_pipeline::open_files::allow(city.cameras.len());
     let mut registry = Registry::default();
     let house = open(&city, &mut registry).await?;
     let serving = server::Serving::start(listener, house.dispatcher.services(), Arc::new(registry));
@@ -149,17 +149,17 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
 
 async fn open(city: &Arc<City>, registry: &mut Registry) -> anyhow::Result<House> {
     report_gaps(city)?;
-    tokio::task::block_in_place(|| crate::plan::admit(city))?;
+    let (runtime, session) = (Runtime::load(None)?, SessionOptions::default());
+    let models = tokio::task::block_in_place(|| {
+        let mut models = LoadedModels::load(city, &runtime, session)?;
+        crate::plan::admit(city, &mut models)?;
+        Ok::<_, anyhow::Error>(models)
+    })?;
     let clock = Arc::new(SystemClock);
     let (bus, batches) = mpsc::channel(BUS_CAPACITY);
-    let pipeline = citybrain_pipeline::start(PipelineParts {
-        city: Arc::clone(city),
-        runtime: Runtime::load(None)?,
-        session: SessionOptions::default(),
-        clock: clock.clone(),
-        bus,
-        registry,
-    })?;
+    let parts =
+        PipelineParts { city: Arc::clone(city), runtime, session, clock: clock.clone(), bus, registry };
+    let pipeline = citybrain_pipeline::start_with(parts, models)?;
     let dispatcher = citybrain_dispatcher::start(DispatcherParts {
         city: Arc::clone(city),
         bus: batches,
@@ -193,7 +193,9 @@ fn reload(house: &House, args: &RunArgs, in_force: &City) {
     match read(file) {
         Ok(mut city) => {
             city.site = in_force.site.clone();
-            if let Err(error) = crate::plan::admit(&city) {
+            let admitted = Runtime::load(None).map_err(anyhow::Error::from);
+            let admitted = admitted.and_then(|runtime| crate::plan::admit_again(&city, &runtime));
+            if let Err(error) = admitted {
                 tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
                 return;
             }

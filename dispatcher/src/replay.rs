@@ -1,14 +1,18 @@
 //! Deciding again what a log leads to: the same cases, byte for byte, however the log is batched, with duplicates in it,
 //! and whatever crashed while it was written or read.
 //!
-//! Nothing is kept on disk and no clock is read, so a replay that was cut off is simply run again. What people did
-//! with the cases is not in the log: a case is told as it stands before anybody has touched it.
+//! Nothing is kept on disk and no clock is read, so a replay that was cut off is simply run again. Of what people did,
+//! the log holds what bears on further cases: that one is void, and silences. Beside that a case is told as it stands
+//! before anybody has touched it.
 
+use crate::case::action::{Action, Order, act};
 use crate::case::{file, verdict};
 use crate::evidence::Evidence;
 use crate::incident::{Incident, IncidentChange, Incidents};
 use crate::intake::{Intake, Refused};
+use crate::log::Entry;
 use crate::permit::Register;
+use crate::ruling::{Decided, Ruling};
 use citybrain_ingest_config::City;
 use citybrain_types::{Case, CaseChange, DetectionBatch, IncidentId, Timestamp};
 use serde::Serialize;
@@ -41,7 +45,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Nothing has happened yet.
+    /// Nothing has happened yet. `register` is asked until the log brings what the registers held then.
     #[must_use]
     pub fn new(city: Arc<City>, register: Arc<Register>) -> Self {
         let mut incidents = Incidents::new(&city, []);
@@ -53,6 +57,31 @@ impl Replay {
             cases: BTreeMap::new(),
             refused: BTreeMap::new(),
             city,
+        }
+    }
+
+    /// Takes an entry of the log.
+    pub fn entry(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Frames(batch) => self.take(batch),
+            Entry::Ruling(ruling) => self.rule(ruling),
+        }
+    }
+
+    /// Takes in what was decided between the frames.
+    pub fn rule(&mut self, ruling: &Ruling) {
+        if let Decided::Refused { incident, because, by, department, reason, .. } = &ruling.what {
+            let (action, by) = (Action::Void(*because), by.clone());
+            let order = Order { action, by, department: department.clone(), reason: reason.clone() };
+            if let Some(known) = self.cases.get_mut(incident)
+                && let Ok((case, changes)) = act(&self.city, &known.case, &order, ruling.at)
+            {
+                known.case = case;
+                known.trail.extend(changes);
+            }
+        }
+        for change in self.incidents.rule(ruling) {
+            self.decide(change);
         }
     }
 

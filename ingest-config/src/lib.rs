@@ -15,6 +15,7 @@ mod catalogue;
 mod check;
 mod command_line;
 mod document;
+mod edit;
 mod include;
 mod load;
 mod names;
@@ -35,6 +36,7 @@ mod validate;
 mod warnings;
 
 pub use check::{Report, Summary, check, check_with};
+pub use edit::{Edit, EditError, camera_parts};
 pub use load::{FILE_NAME, Loaded, load, load_with};
 pub use problem::{ConfigErrors, MAX_PROBLEMS, Problem};
 pub use reference::reference_markdown;

@@ -31,6 +31,8 @@ pub struct Change {
     pub pipeline: bool,
     /// Budgets and limits of the dispatcher.
     pub dispatch: bool,
+    /// Sign-in, sessions or blurring.
+    pub people: bool,
     /// Name, time zone or public address.
     pub site: bool,
     /// Keys whose change takes effect only when the program is started again.
@@ -53,6 +55,7 @@ impl Change {
             hygiene: old.sensors != new.sensors || old.silences != new.silences || old.permits != new.permits,
             pipeline: old.pipeline != new.pipeline,
             dispatch: old.dispatch != new.dispatch,
+            people: old.people != new.people,
             site: old.site != new.site,
             ..Self::default()
         };

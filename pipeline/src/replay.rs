@@ -8,7 +8,8 @@ use crate::camera_board::CameraBoard;
 use crate::capture::CaptureMetrics;
 use crate::capture::supervisor::raw_interval;
 use crate::detect::{Handover, Workbench, Worker};
-use crate::look_stages::{SNAPSHOT_FOLDER, StartError, labels_of, limits_of, load};
+use crate::loaded_models::{labels_of, load};
+use crate::look_stages::{SNAPSHOT_FOLDER, StartError, limits_of};
 use crate::metrics::PipelineMetrics;
 use crate::picture::Picture;
 use crate::publish::{Outbox, Outgoing};
@@ -76,6 +77,7 @@ impl Replay {
             handover: Handover::default(),
             board: Arc::new(board),
             keeper: Arc::new(keeper),
+            past: Arc::new(crate::past::PastKeeper::new(folder.join(crate::look_stages::PAST_FOLDER))),
             outbox,
             clock: shared,
             metrics,
@@ -94,6 +96,15 @@ impl Replay {
 
     /// Lays a picture into its camera's mailbox. The clock is to stand at the picture's time: see [`Replay::step`].
     pub fn put(&mut self, picture: Picture) {
+        self.lay(picture, false);
+    }
+
+    /// As [`Replay::put`], of a picture that shows something new.
+    pub fn put_eager(&mut self, picture: Picture) {
+        self.lay(picture, true);
+    }
+
+    fn lay(&mut self, picture: Picture, eager: bool) {
         if let Picture::Raw(frame) = &picture
             && let Some((interval, last)) = self.raw.get_mut(&frame.camera)
         {
@@ -104,7 +115,7 @@ impl Replay {
         }
         let mailbox = self.mailboxes.slot(picture.camera());
         // What is dropped here is dropped there: it is counted by the schedule.
-        let _ = mailbox.put(picture);
+        let _ = if eager { mailbox.put_eager(picture) } else { mailbox.put(picture) };
     }
 
     /// Does the next piece of work that is due until then, with the clock at its time, and gives the frames it led to.

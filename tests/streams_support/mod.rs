@@ -217,6 +217,7 @@ fn city(street: &SimulatedStreet, data: &Path) -> City {
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: "http://127.0.0.1/".parse().unwrap(),
         },
+        people: citybrain_ingest_config::resolved::PeopleRules::open(),
         cameras: cameras.collect(),
         kinds,
         models: vec![Model::of(
@@ -278,6 +279,7 @@ fn kind(name: &str) -> Kind {
             hold: Duration::from_secs(5),
             hits_needed: 2,
             looks_counted: 3,
+            change_nats: 0.0,
         },
         incident: citybrain_ingest_config::resolved::IncidentPolicy::default(),
     }

@@ -9,11 +9,11 @@
 
 use anyhow::{Context, ensure};
 use citybrain_benches::city::city;
+use citybrain_benches::cpu;
 use citybrain_benches::farm_process::{FarmProcess, serve_if_asked};
 use citybrain_benches::figure::{Bar, Figure};
-use citybrain_benches::{cpu, open_files};
 use citybrain_models::{Manifest, Runtime, SessionOptions};
-use citybrain_pipeline::PipelineParts;
+use citybrain_pipeline::{PipelineParts, open_files};
 use citybrain_types::SystemClock;
 use prometheus_client::registry::Registry;
 use serde::Deserialize;
@@ -49,7 +49,7 @@ fn main() -> anyhow::Result<()> {
     if serve_if_asked()? {
         return Ok(());
     }
-    open_files::allow_many()?;
+    open_files::allow(OUR_CAMERAS);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let python = install(&root)?;
     let model = root.join("models/zoo/street-lite0");

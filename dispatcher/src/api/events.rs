@@ -12,6 +12,9 @@ use tokio_stream::wrappers::BroadcastStream;
 /// A silent stream says that it lives this often, so that proxies do not cut it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// A stream ends after this long, and the browser asks for it again: somebody who has been shut out hears no more then.
+const STREAM_FOR: Duration = Duration::from_secs(300);
+
 /// `case`, `delivery` and `camera` events with JSON data; `missed` tells a listener that fell behind to read again.
 pub(super) async fn events(
     State(services): State<Services>,
@@ -19,6 +22,7 @@ pub(super) async fn events(
     let changes = BroadcastStream::new(services.subscribe());
     let events =
         changes.map(|change| Ok(change.map_or_else(|missed| missed_event(&missed), |change| event(&change))));
+    let events = events.take_until(tokio::time::sleep(STREAM_FOR));
     Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }
 

@@ -14,6 +14,7 @@ mod health;
 mod opinion;
 mod places;
 mod policy;
+mod raised;
 mod stage;
 mod track;
 mod zones;
@@ -37,6 +38,7 @@ use health::{Health, HealthTurn};
 use opinion::{LaidBy, Opinion, overruled};
 use places::Places;
 use policy::Policy;
+use raised::Raised;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use track::LookAt;
@@ -66,6 +68,8 @@ pub struct Sight {
     pub seen: BoundingBox,
     /// Score of this look.
     pub score: Score,
+    /// How much its place differs from the camera's own past, where that was compared.
+    pub change: Option<Score>,
     /// The frame in which it was seen first.
     pub first: FirstSight,
     /// Accumulated evidence.
@@ -183,6 +187,8 @@ pub struct Judged {
     pub suspects: Vec<EventKind>,
     /// Those of them whose alarm was given and is to be confirmed.
     pub alarms: Vec<EventKind>,
+    /// Kinds that something makes likelier here for now, as rain does with water on the road: looked at more often.
+    pub likelier: Vec<EventKind>,
     /// Detections that added nothing.
     pub ignored: Vec<Ignored>,
 }
@@ -193,6 +199,7 @@ pub struct Evidence {
     city: Arc<City>,
     calendar: Calendar,
     cameras: HashMap<CameraId, CameraEvidence>,
+    raised: Raised,
 }
 
 #[derive(Debug, Default)]
@@ -212,7 +219,7 @@ impl Evidence {
             |camera| (camera, CameraEvidence { health: Health::faulty(), ..CameraEvidence::default() });
         let cameras = faulty.into_iter().map(lost).collect();
         let calendar = Calendar::of(&city.site.time_zone);
-        let mut evidence = Self { city: Arc::clone(&city), calendar, cameras };
+        let mut evidence = Self { city: Arc::clone(&city), calendar, cameras, raised: Raised::default() };
         evidence.reload(city);
         evidence
     }
@@ -233,6 +240,7 @@ impl Evidence {
             state.health.forget_models();
         }
         self.calendar = Calendar::of(&city.site.time_zone);
+        self.raised.reload(&city);
         self.city = city;
     }
 
@@ -246,7 +254,13 @@ impl Evidence {
             looked_for: Vec::new(),
             sightings: Vec::new(),
         };
-        let mut judged = Judged { look, suspects: Vec::new(), alarms: Vec::new(), ignored: Vec::new() };
+        let mut judged = Judged {
+            look,
+            suspects: Vec::new(),
+            alarms: Vec::new(),
+            likelier: Vec::new(),
+            ignored: Vec::new(),
+        };
         let camera = self.city.cameras.get(&frame.camera);
         let Some((camera, state)) = camera.zip(self.cameras.get_mut(&frame.camera)) else { return judged };
         let rules = Rules { camera, city: &self.city, calendar: &self.calendar };
@@ -262,8 +276,8 @@ impl Evidence {
             }
             HealthTurn::Back => judged.look.sightings.push(Sighting::CameraBack),
         }
-        if frame.outcome == FrameOutcome::Analysed {
-            state.judge_analysed(&rules, frame, &mut judged);
+        if !self.raised.heard(frame) && frame.outcome == FrameOutcome::Analysed {
+            state.judge_analysed(&rules, &self.raised, frame, &mut judged);
         }
         judged
     }
@@ -282,7 +296,13 @@ impl CameraEvidence {
         }
     }
 
-    fn judge_analysed(&mut self, rules: &Rules<'_>, frame: &FrameDetections, judged: &mut Judged) {
+    fn judge_analysed(
+        &mut self,
+        rules: &Rules<'_>,
+        raised: &Raised,
+        frame: &FrameDetections,
+        judged: &mut Judged,
+    ) {
         let opinions = self.laid_by.take(frame.sequence);
         let decided_at = opinions.iter().map(|opinion| opinion.decided_at);
         judged.look.decided_at = decided_at.fold(judged.look.decided_at, Timestamp::max);
@@ -315,6 +335,11 @@ impl CameraEvidence {
         for kind in looked_for.iter().chain(elsewhere.into_iter().filter(|kind| !looked_for.contains(kind))) {
             let found = found.remove(kind).unwrap_or_default();
             let Some(policy) = self.policies.get(kind) else { continue };
+            let by = raised.by(&frame.camera, kind, frame.captured_at);
+            if by > MicroNats::ZERO {
+                judged.likelier.push(kind.clone());
+            }
+            let policy = &policy.raised(by);
             if found.is_empty() && !self.places.contains_key(kind) {
                 continue;
             }

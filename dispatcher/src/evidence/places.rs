@@ -92,7 +92,7 @@ impl Places {
         best: &mut Vec<Option<Found>>,
         ignored: &mut Vec<Ignored>,
     ) -> Option<usize> {
-        let says = MicroNats::logit(found.score);
+        let says = policy.says(found.score, found.change);
         if says <= MicroNats::ZERO && !found.is_hit(policy) {
             return None;
         }

@@ -24,6 +24,8 @@ pub(super) struct Found {
     pub(super) bbox: BoundingBox,
     /// From this score on it is a hit; what the policy says when not given.
     pub(super) hit_score: Option<f32>,
+    /// How much its place differs from the camera's own past.
+    pub(super) change: Option<Score>,
 }
 
 impl Found {
@@ -71,6 +73,7 @@ pub(super) struct Track {
     budget: SecondBudget,
     first: Option<FirstSight>,
     score: Score,
+    change: Option<Score>,
     seen: BoundingBox,
     snapshots: Option<Snapshots>,
     snapshot_lost: bool,
@@ -91,6 +94,7 @@ impl Track {
             budget: SecondBudget::default(),
             first: None,
             score: found.score,
+            change: found.change,
             seen: found.bbox,
             snapshots: None,
             snapshot_lost: false,
@@ -145,7 +149,7 @@ impl Track {
         let lapsed = self.decay(policy, look.captured_at);
         let hit = found.is_some_and(|found| found.is_hit(policy));
         self.hits = (self.hits << 1) | u64::from(hit);
-        let says = found.map_or(policy.nothing_found, |found| MicroNats::logit(found.score));
+        let says = found.map_or(policy.nothing_found, |found| policy.says(found.score, found.change));
         let says = self.budget.allow(says, look.captured_at);
         self.evidence = self.evidence.plus(says).held(policy.max);
         if self.evidence == MicroNats::ZERO && !self.open {
@@ -221,6 +225,7 @@ impl Track {
             self.place = found.bbox;
         }
         self.score = found.score;
+        self.change = found.change;
         self.seen = found.bbox;
         if hit || self.evidence > MicroNats::ZERO {
             let sight =
@@ -249,6 +254,7 @@ impl Track {
             place: self.place,
             seen: self.seen,
             score: self.score,
+            change: self.change,
             first: self.first.unwrap_or(here),
             evidence: self.evidence,
             open_at: policy.open_at,

@@ -49,6 +49,7 @@ impl Rules<'_> {
                     score: detection.score,
                     bbox: detection.bbox,
                     hit_score,
+                    change: detection.change,
                 }),
             }
         }

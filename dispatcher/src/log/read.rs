@@ -1,6 +1,7 @@
 //! Reads the log.
 
 use super::write::files;
+use super::{Entry, RULING_EXTENSION};
 use arrow_ipc::reader::StreamReader;
 use citybrain_types::{DetectionBatch, SchemaError};
 use std::fs::File;
@@ -36,14 +37,30 @@ pub enum LogError {
     },
 }
 
-/// Reads a log, a file or a folder of them, batch by batch in its order; `torn` is told of each file that a crash has cut
-/// off in the middle of a batch: what is whole in it was read.
+/// Reads the frames of a log, without what was decided between them; see [`read_entries`].
 ///
 /// # Errors
 /// [`LogError`] for the first file that cannot be read or is no log.
 pub fn read(
     path: &Path,
     mut take: impl FnMut(DetectionBatch),
+    torn: impl FnMut(&Path),
+) -> Result<(), LogError> {
+    let frames = |entry| match entry {
+        Entry::Frames(batch) => take(batch),
+        Entry::Ruling(_) => {}
+    };
+    read_entries(path, frames, torn)
+}
+
+/// Reads a log, a file or a folder of them, entry by entry in its order; `torn` is told of each file that a crash has cut
+/// off in the middle of an entry: what is whole in it was read.
+///
+/// # Errors
+/// [`LogError`] for the first file that cannot be read or is no log.
+pub fn read_entries(
+    path: &Path,
+    mut take: impl FnMut(Entry),
     mut torn: impl FnMut(&Path),
 ) -> Result<(), LogError> {
     let unreadable = |path: &Path| {
@@ -61,6 +78,14 @@ pub fn read(
             torn(&path);
             continue;
         }
+        if path.extension().is_some_and(|extension| extension == RULING_EXTENSION) {
+            match serde_json::from_reader(BufReader::new(file)) {
+                Ok(ruling) => take(Entry::Ruling(ruling)),
+                Err(error) if error.is_eof() => torn(&path),
+                Err(error) => return Err(LogError::NotALog { path, problem: error.to_string() }),
+            }
+            continue;
+        }
         let reader = StreamReader::try_new(BufReader::new(file), None)
             .map_err(|error| LogError::NotALog { path: path.clone(), problem: error.to_string() })?;
         for batch in reader {
@@ -69,7 +94,7 @@ pub fn read(
                 break;
             };
             let batch = DetectionBatch::from_record_batch(batch);
-            take(batch.map_err(|source| LogError::Schema { path: path.clone(), source })?);
+            take(Entry::Frames(batch.map_err(|source| LogError::Schema { path: path.clone(), source })?));
         }
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! Writes the log.
 
-use super::EXTENSION;
+use super::{EXTENSION, RULING_EXTENSION};
 use crate::metrics::Metrics;
+use crate::ruling::{Input, Ruling};
 use arrow_ipc::writer::StreamWriter;
 use citybrain_types::{DetectionBatch, FrameDetections, Timestamp};
 use std::fs::{self, File};
@@ -17,12 +18,14 @@ pub(crate) struct LogWriter {
     folder: PathBuf,
     budget_bytes: u64,
     current: Option<(StreamWriter<BufWriter<File>>, PathBuf)>,
+    /// The last name given, so that names rise whatever the machine's clock does.
+    last: Option<i64>,
 }
 
 impl LogWriter {
     /// Writes into `folder`, which is made when missing; the oldest files go when all are larger than the budget.
     pub(crate) const fn new(folder: PathBuf, budget_bytes: u64) -> Self {
-        Self { folder, budget_bytes, current: None }
+        Self { folder, budget_bytes, current: None, last: None }
     }
 
     /// Writes a batch down; it is in the hands of the system when this returns.
@@ -30,8 +33,7 @@ impl LogWriter {
         let (stream, path) = match &mut self.current {
             Some(current) => current,
             None => {
-                fs::create_dir_all(&self.folder)?;
-                let path = self.folder.join(format!("{:020}.{EXTENSION}", at.as_micros().max(0)));
+                let path = next_path(&self.folder, &mut self.last, at, EXTENSION)?;
                 let file = BufWriter::new(File::create_new(&path)?);
                 let stream =
                     StreamWriter::try_new(file, &DetectionBatch::schema()).map_err(io::Error::other)?;
@@ -45,6 +47,25 @@ impl LogWriter {
             self.keep_budget()?;
         }
         Ok(())
+    }
+
+    /// Writes a ruling down, between the frames before it and those after it. Whole or not at all.
+    fn write_ruling(&mut self, ruling: &Ruling, at: Timestamp) -> io::Result<()> {
+        self.close();
+        let path = next_path(&self.folder, &mut self.last, at, RULING_EXTENSION)?;
+        let beside = path.with_extension("tmp");
+        let mut file = BufWriter::new(File::create(&beside)?);
+        serde_json::to_writer(&mut file, ruling).map_err(io::Error::other)?;
+        file.flush()?;
+        fs::rename(&beside, &path)?;
+        self.keep_budget()
+    }
+
+    fn write_taken(&mut self, taken: &Input<FrameDetections>, at: Timestamp) -> io::Result<()> {
+        match taken {
+            Input::Seen(frames) => self.write(&DetectionBatch::from_frames(frames), at),
+            Input::Said(ruling) => self.write_ruling(ruling, at),
+        }
     }
 
     /// Ends the file.
@@ -70,13 +91,28 @@ impl LogWriter {
     }
 }
 
+/// A name for a new file, behind all others.
+fn next_path(folder: &Path, last: &mut Option<i64>, at: Timestamp, extension: &str) -> io::Result<PathBuf> {
+    let before = match *last {
+        Some(last) => last,
+        None => {
+            fs::create_dir_all(folder)?;
+            let number = |path: &PathBuf| path.file_stem()?.to_str()?.parse::<i64>().ok();
+            files(folder)?.iter().filter_map(|(path, _)| number(path)).max().unwrap_or(-1)
+        }
+    };
+    let name = at.as_micros().max(before.saturating_add(1)).max(0);
+    *last = Some(name);
+    Ok(folder.join(format!("{name:020}.{extension}")))
+}
+
 /// The files of a log, oldest first, with their sizes.
 pub(super) fn files(folder: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let path = entry.path();
-        if path.extension().is_some_and(|extension| extension == EXTENSION) {
+        if path.extension().is_some_and(|extension| extension == EXTENSION || extension == RULING_EXTENSION) {
             files.push((path, entry.metadata()?.len()));
         }
     }
@@ -87,13 +123,12 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
 /// Writes what intake has taken until intake is gone.
 pub(crate) async fn run(
     mut writer: LogWriter,
-    mut frames: mpsc::Receiver<(Vec<FrameDetections>, Timestamp)>,
+    mut frames: mpsc::Receiver<(Input<FrameDetections>, Timestamp)>,
     metrics: Metrics,
 ) {
     while let Some((taken, at)) = frames.recv().await {
         let written = tokio::task::spawn_blocking(move || {
-            let batch = DetectionBatch::from_frames(&taken);
-            let result = writer.write(&batch, at);
+            let result = writer.write_taken(&taken, at);
             if result.is_err() {
                 // What was written before stays; the next batch begins a file of its own.
                 writer.close();

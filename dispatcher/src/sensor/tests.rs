@@ -24,6 +24,7 @@ fn sensor(format: SensorFormat, pointer: &str) -> Sensor {
         alarm_at: 1.0,
         falling: false,
         score: 0.95,
+        raises: None,
         position: Some([121.5, 31.2]),
         area: None,
     }

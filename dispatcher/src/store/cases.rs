@@ -112,6 +112,21 @@ impl Store {
         rows.iter().map(|row| body("cases", row)).collect()
     }
 
+    /// Open cases, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn open_cases(&self, limit: u32) -> Result<Vec<Case>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, body FROM cases WHERE state NOT IN ('closed', 'void', 'linked') \
+             ORDER BY opened_at DESC, id DESC LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|row| body("cases", row)).collect()
+    }
+
     /// Cases opened from a moment on and before another, oldest first, at most [`MAX_APPRAISED`].
     ///
     /// # Errors

@@ -34,8 +34,11 @@ pub struct InUse {
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub(super) enum Role {
+    /// Writes cases: one process only.
     Writer,
+    /// Writes beside it.
+    Guest,
     Reader,
 }
 
@@ -113,12 +116,12 @@ impl Way {
         Ok(())
     }
 
-    /// One connection that writes, and `readers` that read.
-    pub(super) async fn pools(&self, readers: u32) -> Result<(Pool, Pool), StoreError> {
-        let writer = self.pool(Role::Writer).max_connections(1);
+    /// One connection that writes in that role, and `readers` that read.
+    pub(super) async fn pools(&self, role: Role, readers: u32) -> Result<(Pool, Pool), StoreError> {
+        let writer = self.pool(role).max_connections(1);
         let readers = self.pool(Role::Reader).max_connections(readers);
         let patience = (self.engine == Engine::Postgres).then_some(2 * self.statement_timeout);
-        let writer = writer.connect_with(self.options(Role::Writer)?).await?;
+        let writer = writer.connect_with(self.options(role)?).await?;
         let readers = readers.connect_with(self.options(Role::Reader)?).await?;
         Ok((Pool::new(writer, patience), Pool::new(readers, patience)))
     }
@@ -126,7 +129,7 @@ impl Way {
     fn options(&self, role: Role) -> Result<sqlx::any::AnyConnectOptions, StoreError> {
         let mut address = self.address.clone();
         if self.engine == Engine::Sqlite {
-            address.set_query(Some(if role == Role::Writer { "mode=rwc" } else { "mode=ro" }));
+            address.set_query(Some(if role == Role::Reader { "mode=ro" } else { "mode=rwc" }));
         }
         Ok(sqlx::ConnectOptions::from_url(&address)?)
     }
@@ -157,7 +160,7 @@ impl Way {
         match self.engine {
             Engine::Sqlite => {
                 let mut pragmas = format!("PRAGMA busy_timeout = {};", BUSY_TIMEOUT.as_millis());
-                if role == Role::Writer {
+                if role != Role::Reader {
                     pragmas +=
                         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
                 }
@@ -193,7 +196,7 @@ impl Way {
             ("client_connection_check_interval", "5s".to_owned()),
         ];
         match role {
-            Role::Writer => settings.push(("synchronous_commit", "on".to_owned())),
+            Role::Writer | Role::Guest => settings.push(("synchronous_commit", "on".to_owned())),
             Role::Reader => settings.push(("default_transaction_read_only", "on".to_owned())),
         }
         settings

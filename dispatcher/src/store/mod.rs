@@ -19,6 +19,7 @@
 //! on disk.
 
 mod answers;
+mod audit;
 mod batch;
 mod cases;
 mod commit;
@@ -26,8 +27,10 @@ mod connect;
 mod deliveries;
 mod filter;
 mod migrations;
+mod people;
 mod pool;
 mod probe;
+mod silences;
 
 pub use answers::Answer;
 pub use cases::MAX_APPRAISED;
@@ -37,6 +40,7 @@ pub use deliveries::{Attempt, OutboxRow, Record, Replay};
 pub use filter::{
     BadCursor, CaseFilter, CasePage, Cursor, DeliveryFilter, DeliveryPage, MAX_PAGE, PageRequest,
 };
+pub use people::UserChange;
 pub use probe::Probe;
 
 use citybrain_ingest_config::resolved::{CaseStore, Database};
@@ -44,7 +48,6 @@ use pool::Pool;
 use sqlx::{Any, Transaction};
 use std::borrow::Cow;
 use std::path::Path;
-use std::time::Duration;
 
 /// Name of the database file below the data folder.
 pub const DATABASE_FILE: &str = "citybrain.db";
@@ -137,7 +140,23 @@ impl Store {
     pub async fn open_configured(config: &CaseStore, data_dir: &Path) -> Result<Self, StoreError> {
         let way = way(config, data_dir)?;
         way.prepare().await?;
-        let (writer, readers) = way.pools(config.readers).await?;
+        let (writer, readers) = way.pools(connect::Role::Writer, config.readers).await?;
+        Ok(Self { writer, readers, engine: way.engine })
+    }
+
+    /// Opens the database beside the process that writes its cases, for a command that changes single rows of other
+    /// tables, such as users. Nothing keeps two such commands apart but the statements themselves.
+    ///
+    /// # Errors
+    /// As [`Store::open_configured`], but never [`StoreError::InUse`].
+    pub async fn open_beside(config: &CaseStore, data_dir: &Path) -> Result<Self, StoreError> {
+        let way = way(config, data_dir)?;
+        match way.prepare().await {
+            // Whoever has it in use has brought it to its schema.
+            Ok(()) | Err(StoreError::InUse(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let (writer, readers) = way.pools(connect::Role::Guest, 1).await?;
         Ok(Self { writer, readers, engine: way.engine })
     }
 

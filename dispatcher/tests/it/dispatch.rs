@@ -204,6 +204,7 @@ async fn a_case_goes_to_the_first_route_that_fits_and_follows_a_reload() {
         areas: BTreeSet::from(["harbour".to_owned()]),
         when: When::Always,
         departments: BTreeSet::from([harbour.clone()]),
+        lead: None,
         rota: None,
     };
     city.routes.insert(0, route);

@@ -11,6 +11,7 @@ mod mqtt;
 mod network;
 mod permits;
 mod replay;
+mod rulings;
 mod sensors;
 mod simulation;
 mod sqlite;

@@ -1,7 +1,7 @@
 //! Servers that restart and networks that fail in the middle of a burst, and clocks that jump: no case is lost, none is
 //! there twice, none is told under two keys, and every trail is whole.
 
-use crate::support::city::{START, around, burning, camera, city, look, send_to, webhook, with_box};
+use crate::support::city::{START, around, camera, city, look, send_to, webhook, with_box};
 use crate::support::database::store_at;
 use crate::support::postgres::{self, Durability, Server};
 use crate::support::proxy::{Fault, Proxy};

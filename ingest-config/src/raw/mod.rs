@@ -13,6 +13,7 @@ mod evidence;
 mod hygiene;
 mod kind;
 mod model;
+mod people;
 mod pipeline;
 mod route;
 mod secret;
@@ -32,6 +33,7 @@ pub use evidence::RawEvidence;
 pub use hygiene::{RawPermits, RawSilence};
 pub use kind::RawKind;
 pub use model::{RawModel, RawPrecision, RawProvider};
+pub use people::{RawBlur, RawPeople, RawSignIn};
 pub use pipeline::{RawAdmission, RawPipeline};
 pub use route::RawRoute;
 pub use secret::SecretText;
@@ -59,8 +61,8 @@ use schemars::JsonSchema;
 pub struct RawCity {
     /// More files to read: file names, patterns with `*` and `?` in the last part (`cameras/*.toml`), or folders,
     /// of which every `*.toml` is read. Files are read in the order of their names. They may hold every section that
-    /// is a list (`[[cameras]]`, `[[kinds]]`, …), not `[site]`, `[store]`, `[pipeline]`, `[dispatch]`, `[cases]` or another
-    /// `include`.
+    /// is a list (`[[cameras]]`, `[[kinds]]`, …), not `[site]`, `[people]`, `[store]`, `[pipeline]`, `[dispatch]`, `[cases]`
+    /// or another `include`.
     #[serde(default)]
     #[schemars(length(max = 1000))]
     include: Vec<String>,
@@ -70,6 +72,9 @@ pub struct RawCity {
     /// Where cases are kept: a file, or PostgreSQL.
     #[serde(default)]
     store: RawStore,
+    /// Who may come in, for how long, and what they may see.
+    #[serde(default)]
+    people: RawPeople,
     /// The cameras.
     #[serde(default)]
     #[schemars(length(max = 200000))]

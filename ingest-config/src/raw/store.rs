@@ -1,7 +1,7 @@
 //! `[store]`
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::SecretText;
 

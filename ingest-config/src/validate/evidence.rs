@@ -26,6 +26,7 @@ pub(super) fn overlay(
         hold: span(raw.hold_secs, base.hold),
         hits_needed: raw.hits_needed.unwrap_or(base.hits_needed),
         looks_counted: raw.looks_counted.unwrap_or(base.looks_counted),
+        change_nats: score(raw.change_nats, base.change_nats),
     };
     check(&policy, place, context);
     policy

@@ -99,7 +99,7 @@ impl Worker {
     }
 
     fn count(&self, look: &ModelLook, outcome: FrameOutcome, age: Option<Duration>) {
-        look.kinds.iter().for_each(|rule| self.metrics.look(&rule.kind, outcome, age, look.interval));
+        look.kinds.iter().for_each(|rule| self.metrics.look(&rule.kind, outcome, age, rule.interval));
     }
 }
 

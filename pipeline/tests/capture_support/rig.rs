@@ -55,6 +55,7 @@ pub fn city(cameras: &[(&str, Stream)]) -> City {
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: "http://127.0.0.1/".parse().unwrap(),
         },
+        people: citybrain_ingest_config::resolved::PeopleRules::open(),
         cameras: cameras.iter().map(camera).map(|camera| (camera.id.clone(), camera)).collect(),
         kinds: BTreeMap::new(),
         models: Vec::new(),

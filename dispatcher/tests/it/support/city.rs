@@ -42,6 +42,7 @@ pub fn patient() -> CaseRules {
         accept_immediate_within: LONG,
         recheck_within: LONG,
         approve_within: LONG,
+        repeat_after: LONG,
         ..CaseLimits::default()
     };
     CaseRules { limits, ..CaseRules::default() }
@@ -58,6 +59,7 @@ pub fn policy() -> EvidencePolicy {
         hold: Duration::from_secs(10),
         hits_needed: 2,
         looks_counted: 4,
+        change_nats: 0.0,
     }
 }
 
@@ -124,6 +126,7 @@ pub fn city(data_dir: &Path) -> City {
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: Url::parse("http://127.0.0.1:8080").unwrap(),
         },
+        people: citybrain_ingest_config::resolved::PeopleRules::open(),
         cameras: cameras.into(),
         kinds: [kind("camera_fault", false), kind("fire", true), kind("littering", false)]
             .map(|kind| (kind.kind.clone(), kind))
@@ -143,6 +146,7 @@ pub fn city(data_dir: &Path) -> City {
             areas: BTreeSet::new(),
             when: When::Always,
             departments: BTreeSet::from([brigade]),
+            lead: None,
             rota: None,
         }],
         cases: patient(),
@@ -222,6 +226,7 @@ pub fn with_box(mut frame: FrameDetections, kind: &str, score: f32, bbox: Boundi
         label: Label::new(kind),
         score: Score::new(score).unwrap(),
         bbox,
+        change: None,
     });
     frame
 }

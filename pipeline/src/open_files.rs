@@ -7,6 +7,7 @@ const BESIDE: u64 = 512;
 
 /// How many files this process may have open, once it has asked for as many as it can get, and how many so many
 /// connections want. No limit is `None`.
+#[must_use]
 pub fn limit_for(connections: usize) -> (Option<u64>, u64) {
     let before = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: before.maximum, maximum: before.maximum };
