@@ -1,7 +1,7 @@
 //! A city of cameras for a bench: one kind with a pre-alarm, scored by one model.
 
 use citybrain_ingest_config::resolved::{
-    Camera, City, Connection, DecodeMode, DispatchLimits, EvidencePolicy, Kind, LoadLimits, Model,
+    Camera, CaseStore, City, Connection, DecodeMode, DispatchLimits, EvidencePolicy, Kind, LoadLimits, Model,
     PipelineLimits, Site, Stream, Transport,
 };
 use citybrain_types::{CameraId, EventKind, Label};
@@ -41,6 +41,7 @@ pub fn city(
         sensors: Vec::new(),
         silences: Vec::new(),
         permits: Vec::new(),
+        store: CaseStore::default(),
         pipeline: limits(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,

@@ -4,6 +4,7 @@
 use crate::cli::{AuditCommand, DataArgs, UserCommand};
 use anyhow::{Context, bail};
 use citybrain_dispatcher::people::{People, Role, User, one_time_password};
+use citybrain_ingest_config::resolved::CaseStore;
 use citybrain_types::SystemClock;
 use std::io::Read;
 use std::path::PathBuf;
@@ -15,11 +16,15 @@ const BY: &str = "command line";
 /// Longest password read from standard input, in bytes.
 const MAX_INPUT: u64 = 4_096;
 
-/// The folder with the store.
-fn data_dir(args: &DataArgs) -> anyhow::Result<PathBuf> {
-    match (&args.config, &args.data_dir) {
-        (_, Some(dir)) => Ok(dir.clone()),
-        (Some(file), None) => Ok(citybrain_ingest_config::load(file)?.city.site.data_dir),
+/// The folder of the city, and the store its configuration names; without a configuration the file in that folder.
+fn store(args: &DataArgs) -> anyhow::Result<(CaseStore, PathBuf)> {
+    let city = match &args.config {
+        Some(file) => Some(citybrain_ingest_config::load(file)?.city),
+        None => None,
+    };
+    match (city, &args.data_dir) {
+        (Some(city), dir) => Ok((city.store, dir.clone().unwrap_or(city.site.data_dir))),
+        (None, Some(dir)) => Ok((CaseStore::default(), dir.clone())),
         (None, None) => bail!("give --config, or --data-dir"),
     }
 }
@@ -29,9 +34,9 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 }
 
 async fn open(args: &DataArgs) -> anyhow::Result<People> {
-    let dir = data_dir(args)?;
+    let (config, dir) = store(args)?;
     tokio::fs::create_dir_all(&dir).await.with_context(|| format!("cannot make {}", dir.display()))?;
-    Ok(People::open(&dir, Arc::new(SystemClock)).await?)
+    Ok(People::open(&config, &dir, Arc::new(SystemClock)).await?)
 }
 
 /// Makes, lists and changes users.

@@ -240,7 +240,7 @@ async fn open_store(city: &City) -> Result<Store, StartError> {
     tokio::fs::create_dir_all(data_dir)
         .await
         .map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
-    Ok(Store::open(data_dir).await?)
+    Ok(Store::open_configured(&city.store, data_dir).await?)
 }
 
 impl Dispatcher {

@@ -68,6 +68,7 @@ impl Change {
         }
         let fixed = [
             ("site.data_dir", old.site.data_dir != new.site.data_dir),
+            ("store", old.store != new.store),
             ("site.listen", old.site.listen != new.site.listen),
             ("pipeline.workers", old.pipeline.workers != new.pipeline.workers),
             ("dispatch.log_budget_bytes", old.dispatch.log_budget_bytes != new.dispatch.log_budget_bytes),

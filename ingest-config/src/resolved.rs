@@ -8,6 +8,7 @@ mod incident;
 mod model;
 mod people;
 mod sensor;
+mod store;
 mod view;
 mod zone;
 
@@ -18,6 +19,7 @@ pub use model::{ASKED_AT_MOST_EVERY, Cascade, ExecutionProvider, Model, Precisio
 
 pub use people::{Blur, PeopleRules, SignIn};
 pub use sensor::{Raises, Sensor, SensorFormat};
+pub use store::{CaseStore, Database};
 pub use view::{Field, Ground, View};
 pub use zone::{Hours, Zone};
 
@@ -35,6 +37,8 @@ pub struct City {
     pub version: String,
     /// The installation: names, folders, listeners.
     pub site: Site,
+    /// Where cases are kept.
+    pub store: CaseStore,
     /// Who may come in, and what they may see.
     pub people: PeopleRules,
     /// Cameras by id.

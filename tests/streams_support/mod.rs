@@ -1,8 +1,8 @@
 //! A simulated street, the real pipeline on it with a model whose answers are known, and what came out.
 
 use citybrain_ingest_config::resolved::{
-    Camera, City, Connection, Credentials, DecodeMode, DispatchLimits, EvidencePolicy, Kind, LoadLimits,
-    Model, PipelineLimits, Site, Stream, Transport,
+    Camera, CaseStore, City, Connection, Credentials, DecodeMode, DispatchLimits, EvidencePolicy, Kind,
+    LoadLimits, Model, PipelineLimits, Site, Stream, Transport,
 };
 use citybrain_models::{Runtime, SessionOptions};
 use citybrain_pipeline::{Pipeline, PipelineParts};
@@ -230,6 +230,7 @@ fn city(street: &SimulatedStreet, data: &Path) -> City {
         sensors: Vec::new(),
         silences: Vec::new(),
         permits: Vec::new(),
+        store: CaseStore::default(),
         pipeline: limits(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,

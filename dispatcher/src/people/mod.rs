@@ -32,6 +32,7 @@ use crate::api::Problem;
 use crate::store::{Store, StoreError};
 use audit::{AuditRow, Entry, Head, HeadFile, Verdict, Verifier};
 use axum::http::StatusCode;
+use citybrain_ingest_config::resolved::CaseStore;
 use citybrain_types::{Clock, Timestamp};
 use password::Hasher;
 use schemars::JsonSchema;
@@ -202,12 +203,16 @@ impl People {
         })))
     }
 
-    /// Over the store below a data folder, for a command that changes users while nothing else runs, or beside what runs.
+    /// Over the store that the configuration names, for a command that changes users while nothing else runs, or beside what runs.
     ///
     /// # Errors
     /// [`PeopleError`] when the store cannot be opened.
-    pub async fn open(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, PeopleError> {
-        let store = Store::open(data_dir).await?;
+    pub async fn open(
+        config: &CaseStore,
+        data_dir: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, PeopleError> {
+        let store = Store::open_beside(config, data_dir).await?;
         Self::new(store, data_dir, clock, PeopleMetrics::default())
     }
 

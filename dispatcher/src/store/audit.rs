@@ -4,7 +4,7 @@ use super::{Store, StoreError};
 use crate::people::audit::{AuditRow, Head};
 use citybrain_types::Timestamp;
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
 impl Store {
     /// The newest row's number and hash.
@@ -73,7 +73,7 @@ fn number(seq: i64) -> u64 {
     u64::try_from(seq).unwrap_or(0)
 }
 
-fn audit_row(row: &SqliteRow) -> Result<AuditRow, StoreError> {
+fn audit_row(row: &AnyRow) -> Result<AuditRow, StoreError> {
     Ok(AuditRow {
         seq: number(row.try_get("seq")?),
         at: Timestamp::from_micros(row.try_get("at")?),

@@ -5,7 +5,7 @@ use crate::people::role::{Permission, Permissions, Role};
 use crate::people::{Session, Token, User};
 use citybrain_types::Timestamp;
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
 /// Most users, sessions or tokens read at once.
 const MAX_ROWS: i64 = 10_000;
@@ -284,12 +284,12 @@ impl Store {
     }
 }
 
-fn moment(row: &SqliteRow, column: &str) -> Result<Timestamp, StoreError> {
+fn moment(row: &AnyRow, column: &str) -> Result<Timestamp, StoreError> {
     Ok(Timestamp::from_micros(row.try_get(column)?))
 }
 
 /// A user, whose columns have this prefix.
-fn user(row: &SqliteRow, prefix: &str) -> Result<User, StoreError> {
+fn user(row: &AnyRow, prefix: &str) -> Result<User, StoreError> {
     let column = |name: &str| format!("{prefix}{name}");
     let id: String = row.try_get(column("id").as_str())?;
     let role: String = row.try_get(column("role").as_str())?;
@@ -304,7 +304,7 @@ fn user(row: &SqliteRow, prefix: &str) -> Result<User, StoreError> {
     })
 }
 
-fn session(row: &SqliteRow) -> Result<Session, StoreError> {
+fn session(row: &AnyRow) -> Result<Session, StoreError> {
     Ok(Session {
         id_hash: row.try_get("id_hash")?,
         user: user(row, "owner_")?,
@@ -316,7 +316,7 @@ fn session(row: &SqliteRow) -> Result<Session, StoreError> {
     })
 }
 
-fn token(row: &SqliteRow) -> Result<Token, StoreError> {
+fn token(row: &AnyRow) -> Result<Token, StoreError> {
     let id: String = row.try_get("id")?;
     let scopes: String = row.try_get("scopes")?;
     let scope = |name: &str| Permission::from_name(name).ok_or_else(|| format!("'{name}' is no scope"));

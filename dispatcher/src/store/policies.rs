@@ -27,7 +27,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     pub async fn write_policies(&self, writes: &[PolicyWrite]) -> Result<bool, StoreError> {
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.begin().await?;
         // What leaves 'live' goes first: there is never more than one.
         let mut ordered: Vec<&PolicyWrite> = writes.iter().collect();
         ordered.sort_by_key(|write| write.record.state == PolicyState::Live);
@@ -134,7 +134,7 @@ impl Store {
                 .ok_or_else(|| damaged("policy_changes", id)("unknown state".to_owned()))
         };
         let change = |row: &_| {
-            let row: &sqlx::sqlite::SqliteRow = row;
+            let row: &sqlx::any::AnyRow = row;
             let from: Option<String> = row.try_get("from_state")?;
             let version: i64 = row.try_get("version")?;
             Ok(PolicyChange {
@@ -198,7 +198,7 @@ impl Store {
         found: &[Difference],
         taken_back: &[String],
     ) -> Result<(), StoreError> {
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.begin().await?;
         for difference in found {
             sqlx::query(
                 "INSERT INTO shadow_differences (id, policy_id, opened_at, body) VALUES ($1, $2, $3, $4) \

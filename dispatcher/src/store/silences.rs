@@ -4,7 +4,7 @@ use super::answers::{Answer, write_answer};
 use super::{Store, StoreError, damaged};
 use crate::silence::Silence;
 use citybrain_types::Timestamp;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AnyConnection, Row};
 
 /// Most silences in one answer; the newest.
 const MAX_LISTED: i64 = 1_000;
@@ -17,8 +17,8 @@ impl Store {
     pub async fn put_silence(&self, silence: &Silence, answer: Option<&Answer>) -> Result<(), StoreError> {
         let body = serde_json::to_string(silence)
             .map_err(|error| StoreError::Unavailable(sqlx::Error::Encode(Box::new(error))))?;
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        let connection: &mut SqliteConnection = &mut transaction;
+        let mut transaction = self.begin().await?;
+        let connection: &mut AnyConnection = &mut transaction;
         sqlx::query(
             "INSERT INTO silences (id, created_at, ends_at, body) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (id) DO UPDATE SET ends_at = excluded.ends_at, body = excluded.body",

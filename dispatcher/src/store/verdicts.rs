@@ -26,7 +26,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     pub async fn keep_candidates(&self, candidates: &[Candidate]) -> Result<(), StoreError> {
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.begin().await?;
         for candidate in candidates {
             sqlx::query(
                 "INSERT INTO candidates (id, kind, camera, at, body) VALUES ($1, $2, $3, $4, $5) \
@@ -86,7 +86,7 @@ impl Store {
         .fetch_all(&self.readers)
         .await?;
         let one = |row: &_| {
-            let row: &sqlx::sqlite::SqliteRow = row;
+            let row: &sqlx::any::AnyRow = row;
             judged(
                 row.try_get("item")?,
                 row.try_get("version")?,
@@ -104,7 +104,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     pub async fn write_judgement(&self, judgement: &Judgement) -> Result<bool, StoreError> {
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.begin().await?;
         let before = i64::from(judgement.version) - 1;
         let set_aside = sqlx::query(
             "UPDATE verdicts SET is_current = 0 WHERE item = $1 AND version = $2 AND is_current = 1",

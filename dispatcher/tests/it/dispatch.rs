@@ -1,6 +1,7 @@
 //! From the bus to a case on file, through the running stages.
 
-use crate::support::city::{START, around, burning, city, dark, fire, look, with_box};
+use super::database::city;
+use crate::support::city::{START, around, burning, dark, fire, look, with_box};
 use crate::support::{House, PATIENCE};
 use arrow_array::{ArrayRef, Float32Array, RecordBatch, StructArray};
 use citybrain_ingest_config::resolved::{Route, When};

@@ -1,6 +1,7 @@
 //! What people and other systems tell, and what the camera says of work that is reported done.
 
-use crate::support::city::{START, around, burning, city, look, with_box};
+use super::database::city;
+use crate::support::city::{START, around, burning, look, with_box};
 use crate::support::{House, PATIENCE};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -20,6 +20,7 @@ mod secret;
 mod sensor;
 mod sink;
 mod site;
+mod store;
 mod zone;
 
 pub use area::{RawArea, RawLevel};
@@ -42,6 +43,7 @@ pub use sink::{
     RawSink, RawWebhook,
 };
 pub use site::RawSite;
+pub use store::RawStore;
 pub use zone::RawZone;
 
 use schemars::JsonSchema;
@@ -59,14 +61,17 @@ use schemars::JsonSchema;
 pub struct RawCity {
     /// More files to read: file names, patterns with `*` and `?` in the last part (`cameras/*.toml`), or folders,
     /// of which every `*.toml` is read. Files are read in the order of their names. They may hold every section that
-    /// is a list (`[[cameras]]`, `[[kinds]]`, …), not `[site]`, `[people]`, `[pipeline]`, `[dispatch]`, `[cases]` or
-    /// another `include`.
+    /// is a list (`[[cameras]]`, `[[kinds]]`, …), not `[site]`, `[people]`, `[store]`, `[pipeline]`, `[dispatch]`, `[cases]`
+    /// or another `include`.
     #[serde(default)]
     #[schemars(length(max = 1000))]
     include: Vec<String>,
     /// The installation: name, time zone, folders and listeners.
     #[serde(default)]
     site: RawSite,
+    /// Where cases are kept: a file, or PostgreSQL.
+    #[serde(default)]
+    store: RawStore,
     /// Who may come in, for how long, and what they may see.
     #[serde(default)]
     people: RawPeople,

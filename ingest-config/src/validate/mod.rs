@@ -18,6 +18,7 @@ mod sensor;
 mod sign_in;
 mod sink;
 mod site;
+mod store;
 mod view;
 mod zone;
 
@@ -68,6 +69,7 @@ pub(crate) fn validate<'d>(
 ) -> Option<(City, Origins<'d>)> {
     let site_row = single(documents, "site", &mut context.problems);
     let site = site_row.as_ref().and_then(|row| site::site(row, context));
+    let store = single(documents, "store", &mut context.problems).map(|row| store::store(&row, context));
     let people_row = single(documents, "people", &mut context.problems);
     let people = people_row.map(|row| sign_in::people(&row, site.as_ref().map(|site| site.listen), context));
     let pipeline =
@@ -109,6 +111,7 @@ pub(crate) fn validate<'d>(
     let city = City {
         version: context.version(),
         site: site?,
+        store: store??,
         people: people?,
         cameras,
         kinds,

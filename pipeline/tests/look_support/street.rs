@@ -1,7 +1,7 @@
 //! A city of cameras without streams, and the look stages that run on it.
 
 use citybrain_ingest_config::resolved::{
-    Camera, City, Connection, DecodeMode, DispatchLimits, EvidencePolicy, Kind, LoadLimits, Model,
+    Camera, CaseStore, City, Connection, DecodeMode, DispatchLimits, EvidencePolicy, Kind, LoadLimits, Model,
     PipelineLimits, Site, Stream, Transport,
 };
 use citybrain_models::{Runtime, SessionOptions};
@@ -78,6 +78,7 @@ pub fn city(data_dir: &Path, cameras: &[&str], kinds: Vec<Kind>, model: PathBuf)
         sensors: Vec::new(),
         silences: Vec::new(),
         permits: Vec::new(),
+        store: CaseStore::default(),
         pipeline: PipelineLimits {
             workers: 2,
             connect_timeout: Duration::from_secs(1),

@@ -2,9 +2,9 @@
 
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{
-    BodyFormat, Camera, CaseLimits, CaseRules, Channel, Connection, DecodeMode, Department, Destination,
-    DispatchLimits, EvidencePolicy, IncidentPolicy, Kind, LoadLimits, PipelineLimits, Route, Secret, Site,
-    Stream, Transport, When,
+    BodyFormat, Camera, CaseLimits, CaseRules, CaseStore, Channel, Connection, DecodeMode, Department,
+    Destination, DispatchLimits, EvidencePolicy, IncidentPolicy, Kind, LoadLimits, PipelineLimits, Route,
+    Secret, Site, Stream, Transport, When,
 };
 use citybrain_types::{
     Asked, BoundingBox, CameraId, DepartmentId, DestinationId, Detection, EventKind, FrameDetections,
@@ -78,7 +78,7 @@ fn kind(code: &str, pre_alarm: bool) -> Kind {
     }
 }
 
-fn camera(name: &str) -> Camera {
+pub fn camera(name: &str) -> Camera {
     Camera {
         id: camera_id(name),
         name: name.to_owned(),
@@ -154,6 +154,7 @@ pub fn city(data_dir: &Path) -> City {
         sensors: Vec::new(),
         silences: Vec::new(),
         permits: Vec::new(),
+        store: CaseStore::default(),
         pipeline: PIPELINE,
         dispatch: DispatchLimits {
             concurrent_deliveries: 8,
