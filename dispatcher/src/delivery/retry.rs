@@ -17,7 +17,7 @@ pub fn after_failure(schedule: &[Duration], made: u32, failure: &Failure, now: T
     match wait {
         Some(wait) if !failure.reason.is_final() => {
             let wait = failure.asked_wait.map_or(*wait, |asked| asked.min(LONGEST_ASKED_WAIT).max(*wait));
-            Attempt::Retry { next_attempt_at: now.plus(wait), error }
+            Attempt::Retry { since: now, next_attempt_at: now.plus(wait), error }
         }
         _ => Attempt::Dead { error },
     }
@@ -39,7 +39,8 @@ pub fn tells_second(destination: &Destination, urgent: bool, made: u32, attempt:
     urgent && destination.second.is_some() && (made == quick.saturating_add(1) || is_last)
 }
 
-/// The latest moment a pending delivery can honestly be due at; later ones come from a clock that was set back.
+/// The latest moment a pending delivery can honestly be due at; later ones come from a clock that was set back. It is the
+/// bound for those of which it is not known since when they wait.
 #[must_use]
 pub fn horizon(schedule: &[Duration], now: Timestamp) -> Timestamp {
     let longest = schedule.iter().max().copied().unwrap_or_default();

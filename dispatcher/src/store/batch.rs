@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// How many rows a statement writes: few lengths, so that each statement is prepared once. The longest has 64 rows of at
-/// most 15 columns, well below what either database binds at once.
+/// most 16 columns, well below what either database binds at once.
 const LENGTHS: [usize; 4] = [64, 16, 4, 1];
 
 /// The rows in portions of those lengths, in their order.

@@ -225,8 +225,9 @@ pub(super) async fn write_deliveries(
     for rows in portions(deliveries) {
         let insert = format!(
             "INSERT INTO deliveries (key, case_id, case_version, destination, event, kind, camera, department, \
-             captured_at, body, state, attempts, created_at, next_attempt_at, urgent) VALUES {} {conflict}",
-            places(rows.len(), 15)
+             captured_at, body, state, attempts, created_at, next_attempt_at, urgent, waiting_since) VALUES {} \
+             {conflict}",
+            places(rows.len(), 16)
         );
         let mut query = sqlx::query(sqlx::AssertSqlSafe(insert));
         for row in rows {
@@ -246,7 +247,8 @@ pub(super) async fn write_deliveries(
                 .bind(i64::from(delivery.attempts))
                 .bind(delivery.created_at.as_micros())
                 .bind(delivery.next_attempt_at.map(Timestamp::as_micros))
-                .bind(i64::from(row.urgent));
+                .bind(i64::from(row.urgent))
+                .bind(delivery.created_at.as_micros());
         }
         query.execute(&mut *to).await?;
     }

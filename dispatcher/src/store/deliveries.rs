@@ -43,6 +43,8 @@ pub enum Attempt {
     },
     /// It is tried again.
     Retry {
+        /// When it failed.
+        since: Timestamp,
         /// When.
         next_attempt_at: Timestamp,
         /// What this attempt met with.
@@ -79,7 +81,8 @@ pub enum Replay {
 
 impl Store {
     /// Pending deliveries to one destination that are due at `now`, urgent ones first, then oldest first. One that is due later than
-    /// `horizon` counts as due: the clock has been set back, and waiting for it would delay the delivery.
+    /// `horizon`, or waits since a moment after `now`, counts as due: the clock has been set back, and waiting for it
+    /// would delay the delivery.
     ///
     /// # Errors
     /// [`StoreError`] when the store does not answer or a row is damaged.
@@ -92,11 +95,13 @@ impl Store {
     ) -> Result<Vec<OutboxRow>, StoreError> {
         let rows = sqlx::query(
             "SELECT * FROM deliveries WHERE destination = $1 AND state = 'pending' \
-             AND (next_attempt_at <= $2 OR next_attempt_at > $3) ORDER BY urgent DESC, next_attempt_at, seq LIMIT $4",
+             AND (next_attempt_at <= $2 OR next_attempt_at > $3 OR waiting_since > $4) \
+             ORDER BY urgent DESC, next_attempt_at, seq LIMIT $5",
         )
         .bind(destination.as_str())
         .bind(now.as_micros())
         .bind(horizon.as_micros())
+        .bind(now.as_micros())
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(&self.readers)
         .await?;
@@ -169,9 +174,10 @@ impl Store {
     /// [`StoreError`] when the store does not answer or the row is damaged.
     pub async fn replay(&self, key: &str, now: Timestamp) -> Result<Replay, StoreError> {
         let changed = sqlx::query(
-            "UPDATE deliveries SET state = 'pending', next_attempt_at = $1, attempts_before = attempts \
-             WHERE key = $2 AND state = 'dead' RETURNING *",
+            "UPDATE deliveries SET state = 'pending', next_attempt_at = $1, waiting_since = $2, \
+             attempts_before = attempts WHERE key = $3 AND state = 'dead' RETURNING *",
         )
+        .bind(now.as_micros())
         .bind(now.as_micros())
         .bind(key)
         .fetch_optional(&self.writer)
@@ -210,9 +216,10 @@ impl Store {
     /// [`StoreError`] when the store does not answer.
     pub async fn replay_all(&self, destination: &DestinationId, now: Timestamp) -> Result<u64, StoreError> {
         let changed = sqlx::query(
-            "UPDATE deliveries SET state = 'pending', next_attempt_at = $1, attempts_before = attempts \
-             WHERE destination = $2 AND state = 'dead'",
+            "UPDATE deliveries SET state = 'pending', next_attempt_at = $1, waiting_since = $2, \
+             attempts_before = attempts WHERE destination = $3 AND state = 'dead'",
         )
+        .bind(now.as_micros())
         .bind(now.as_micros())
         .bind(destination.as_str())
         .execute(&self.writer)
@@ -275,20 +282,22 @@ impl Store {
 }
 
 async fn record(to: &mut AnyConnection, key: &str, attempt: &Attempt) -> Result<(), StoreError> {
-    let (state, next, delivered, error) = match attempt {
-        Attempt::Acknowledged { at } => (DeliveryState::Delivered, None, Some(at.as_micros()), None),
-        Attempt::Retry { next_attempt_at, error } => {
-            (DeliveryState::Pending, Some(next_attempt_at.as_micros()), None, Some(error))
+    let (state, since, next, delivered, error) = match attempt {
+        Attempt::Acknowledged { at } => (DeliveryState::Delivered, None, None, Some(*at), None),
+        Attempt::Retry { since, next_attempt_at, error } => {
+            (DeliveryState::Pending, Some(*since), Some(*next_attempt_at), None, Some(error))
         }
-        Attempt::Dead { error } => (DeliveryState::Dead, None, None, Some(error)),
+        Attempt::Dead { error } => (DeliveryState::Dead, None, None, None, Some(error)),
     };
     sqlx::query(
         "UPDATE deliveries SET state = $1, attempts = attempts + 1, next_attempt_at = $2, delivered_at = $3, \
-         last_error = coalesce($4, last_error) WHERE key = $5 AND state <> 'delivered'",
+         waiting_since = coalesce($4, waiting_since), last_error = coalesce($5, last_error) \
+         WHERE key = $6 AND state <> 'delivered'",
     )
     .bind(state.name())
-    .bind(next)
-    .bind(delivered)
+    .bind(next.map(Timestamp::as_micros))
+    .bind(delivered.map(Timestamp::as_micros))
+    .bind(since.map(Timestamp::as_micros))
     .bind(error.map(|error| storable(error).into_owned()))
     .bind(key)
     .execute(to)

@@ -2,7 +2,8 @@
 //!
 //! A released file in `migrations/` is never edited: its checksum is kept in the database and compared. A new file
 //! runs on both databases as it is: TEXT and BIGINT columns, no AUTOINCREMENT, no STRICT. The four that were released
-//! before PostgreSQL was there speak SQLite's dialect and have twins in `migrations/postgres/`.
+//! before PostgreSQL was there speak SQLite's dialect (STRICT: their columns are INTEGER), and they and what alters their
+//! tables have twins in `migrations/postgres/`.
 
 use super::Engine;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
@@ -33,6 +34,7 @@ const STEPS: &[Step] = &[
     both(200, "policies", include_str!("migrations/0200_policies.sql")),
     both(300, "people", include_str!("migrations/0300_people.sql")),
     both(400, "open_of_kind", include_str!("migrations/0400_open_of_kind.sql")),
+    twins!(500, "waiting_since", "0500_waiting_since.sql"),
 ];
 
 /// A migration whose text runs on both databases.

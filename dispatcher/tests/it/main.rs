@@ -9,11 +9,8 @@ mod determinism;
 mod fire;
 mod mqtt;
 mod network;
-mod people;
 mod permits;
-mod policies;
 mod replay;
-mod rulings;
 mod sensors;
 mod simulation;
 mod sqlite;
@@ -29,6 +26,9 @@ mod on_sqlite {
     mod crash;
     mod dispatch;
     mod intake;
+    mod people;
+    mod policies;
+    mod rulings;
     mod store;
 }
 
@@ -42,5 +42,8 @@ mod on_postgres {
     mod crash;
     mod dispatch;
     mod intake;
+    mod people;
+    mod policies;
+    mod rulings;
     mod store;
 }

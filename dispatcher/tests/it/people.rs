@@ -1,14 +1,14 @@
 //! Who may come in, what each may do, and what is written down of it: over the API of a running dispatcher.
 
+use super::database::{city, holds, raw};
 use crate::support::House;
-use crate::support::city::{START, burning, city};
+use crate::support::city::{START, burning};
 use citybrain_dispatcher::people::audit::HEAD_FILE;
 use citybrain_dispatcher::people::{PeopleError, Role, SET_UP_FILE, User, Why};
 use citybrain_ingest_config::resolved::{Blur, PeopleRules};
 use citybrain_types::{Clock, ManualClock};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -107,6 +107,18 @@ fn expected() -> BTreeMap<(&'static str, &'static str), &'static str> {
         (("post", "/api/v1/deliveries/{key}/replay"), "operator"),
         (("post", "/api/v1/destinations/{id}/replay"), "operator"),
         (("post", "/api/v1/reports"), "operator"),
+        (("get", "/api/v1/policies"), "viewer"),
+        (("get", "/api/v1/policies/{id}"), "viewer"),
+        (("get", "/api/v1/policies/{id}/differences"), "viewer"),
+        (("get", "/api/v1/verdicts/{item}"), "viewer"),
+        (("post", "/api/v1/policies"), "operator"),
+        (("put", "/api/v1/policies/{id}"), "operator"),
+        (("post", "/api/v1/policies/{id}/actions"), "operator"),
+        (("post", "/api/v1/policies/{id}/forecast"), "operator"),
+        (("post", "/api/v1/what-if"), "operator"),
+        (("get", "/api/v1/review"), "operator"),
+        (("post", "/api/v1/verdicts"), "operator"),
+        (("post", "/api/v1/calibrations"), "operator"),
         (("get", "/originals/{path}"), "supervisor"),
         (("post", "/api/v1/silences"), "supervisor"),
         (("post", "/api/v1/silences/{id}/end"), "supervisor"),
@@ -291,11 +303,9 @@ async fn a_token_does_what_its_scopes_and_its_owner_allow_until_it_ends() {
     assert_eq!(view.trail[0].by, "gateway via hotline");
     assert!(view.trail[0].seen.contains("Ann"), "who told is kept: {}", view.trail[0].seen);
     // The database holds no text of a token and no id of a session.
-    let database = std::fs::read(folder.path().join("citybrain.db")).unwrap();
-    let wal = std::fs::read(folder.path().join("citybrain.db-wal")).unwrap_or_default();
-    for secret in [text.as_bytes(), id.as_bytes(), PASSWORD.as_bytes()] {
-        let holds = |bytes: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
-        assert!(!holds(&database) && !holds(&wal), "a secret lies in the database");
+    assert!(holds(folder.path(), "hotline").await, "what is kept is found");
+    for secret in [text.as_str(), &id, PASSWORD] {
+        assert!(!holds(folder.path(), secret).await, "a secret lies in the database");
     }
     server.people().change_user(&owner.id, Some(Role::Viewer), None, None).await.unwrap();
     let request = server.ask(Method::POST, "/api/v1/reports").json(&report);
@@ -416,10 +426,8 @@ async fn rows_of_the_audit_log_that_were_changed_taken_out_moved_or_cut_off_in_t
     .await;
     let verdict = people.verify_audit(None).await.unwrap();
     assert!(verdict.whole && verdict.rows == 20, "{verdict:?}");
-    let options = SqliteConnectOptions::new().filename(folder.path().join("citybrain.db"));
-    let pool = SqlitePool::connect_with(options).await.unwrap();
     let run = async |sql: &'static str| {
-        sqlx::query(sql).execute(&pool).await.unwrap();
+        sqlx::query(sql).execute(&mut raw(folder.path()).await).await.unwrap();
         people.verify_audit(None).await.unwrap().fault
     };
     assert_eq!(run("UPDATE audit_log SET by_whom = 'x' WHERE seq = 7").await.unwrap(), "row 7 was changed");
@@ -436,7 +444,6 @@ async fn rows_of_the_audit_log_that_were_changed_taken_out_moved_or_cut_off_in_t
     assert!(people.verify_audit(None).await.unwrap().whole, "the chain alone cannot tell");
     assert!(!people.verify_audit(Some(head)).await.unwrap().whole, "a head that was noted elsewhere can");
     assert_eq!(run("DELETE FROM audit_log WHERE seq = 5").await.unwrap(), "row 5 is missing: the next is 6");
-    pool.close().await;
     server.house.close().await;
 }
 

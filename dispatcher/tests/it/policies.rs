@@ -1,6 +1,7 @@
 //! Policies: drafted, in shadow, approved, live at once and rolled back; verdicts, and what is learnt from them.
 
-use crate::support::city::{around, burning, city, look, with_box};
+use super::database::city;
+use crate::support::city::{around, burning, look, with_box};
 use crate::support::{House, PATIENCE};
 use citybrain_dispatcher::log::{self, LOG_FOLDER};
 use citybrain_dispatcher::policy::{NewPolicy, OfficeError, PolicyAction, PolicyRecord, PolicyState};

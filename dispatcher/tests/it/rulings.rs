@@ -1,6 +1,7 @@
 //! What people decide beside the looks: it holds at once, over a restart, and in a replay of the log.
 
-use crate::support::city::{START, around, camera_id, city, fire, look, send_to, webhook, with_box};
+use super::database::city;
+use crate::support::city::{START, around, camera_id, fire, look, send_to, webhook, with_box};
 use crate::support::receiver::Receiver;
 use crate::support::{House, PATIENCE};
 use axum::Router;

@@ -213,11 +213,18 @@ async fn a_delivery_due_in_an_impossible_future_is_due_now() {
     let (commit, rows) = fire_at("gate-1", &city);
     store.commit(&commit).await.unwrap();
     let desk = DestinationId::new("desk").unwrap();
-    let due_at = |next_attempt_at| Attempt::Retry { next_attempt_at, error: "500".into() };
+    let waits = |since, next_attempt_at| Attempt::Retry { since, next_attempt_at, error: "500".into() };
     let horizon = START.plus(Duration::from_secs(100));
     for (due, expected) in [(50, 0), (5_000, 1)] {
         let next: Timestamp = START.plus(Duration::from_secs(due));
-        store.record(&rows[0].delivery.key, &due_at(next)).await.unwrap();
+        store.record(&rows[0].delivery.key, &waits(START, next)).await.unwrap();
+        assert_eq!(store.due(&desk, START, horizon, 10).await.unwrap().len(), expected);
+    }
+    // The clock was set back by less than a delivery may wait: it waits no longer than if it had not been.
+    for (since, expected) in [(0, 0), (49, 1)] {
+        let (since, next) =
+            (START.plus(Duration::from_secs(since)), START.plus(Duration::from_secs(since + 1)));
+        store.record(&rows[0].delivery.key, &waits(since, next)).await.unwrap();
         assert_eq!(store.due(&desk, START, horizon, 10).await.unwrap().len(), expected);
     }
 }

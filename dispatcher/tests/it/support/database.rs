@@ -4,7 +4,7 @@ use super::postgres;
 use citybrain_dispatcher::store::{Store, StoreError};
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{CaseStore, Credentials, Database};
-use sqlx::{AnyConnection, Connection};
+use sqlx::{AnyConnection, Connection, Row};
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Mutex;
@@ -24,6 +24,16 @@ pub mod on_sqlite {
         let file = folder.join(DATABASE_FILE);
         AnyConnection::connect(&format!("sqlite:{}", file.display())).await.unwrap()
     }
+
+    /// Whether a text lies anywhere in the database, also in what was deleted.
+    pub async fn holds(folder: &Path, text: &str) -> bool {
+        let file =
+            |end: &str| std::fs::read(folder.join(format!("{DATABASE_FILE}{end}"))).unwrap_or_default();
+        ["", "-wal"]
+            .map(file)
+            .iter()
+            .any(|bytes| bytes.windows(text.len()).any(|part| part == text.as_bytes()))
+    }
 }
 
 pub mod on_postgres {
@@ -41,6 +51,16 @@ pub mod on_postgres {
         sqlx::any::install_default_drivers();
         let url = database_of(folder);
         AnyConnection::connect(&format!("{url}?user=citybrain")).await.unwrap()
+    }
+
+    /// Whether a text lies in any row of the database.
+    pub async fn holds(folder: &Path, text: &str) -> bool {
+        let mut connection = raw(folder).await;
+        let count = "SELECT COUNT(*) FROM (SELECT query_to_xml( \
+             format('SELECT * FROM %I.%I', table_schema, table_name), true, false, '')::TEXT AS rows \
+             FROM information_schema.tables WHERE table_schema = 'public') AS tables WHERE strpos(rows, $1) > 0";
+        let found: i64 = sqlx::query(count).bind(text).fetch_one(&mut connection).await.unwrap().get(0);
+        found > 0
     }
 }
 

@@ -1,11 +1,13 @@
 //! A bad network between two programs: connections through it are dropped, delayed, half closed or cut off.
 
+use super::PATIENCE;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// What happens to the bytes that pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,14 @@ impl Fault {
 pub struct Proxy {
     pub address: SocketAddr,
     fault: watch::Sender<Fault>,
+    met: watch::Sender<u64>,
+}
+
+/// What happens on a connection, and how often anything has.
+#[derive(Clone)]
+struct Weather {
+    fault: watch::Receiver<Fault>,
+    met: watch::Sender<u64>,
 }
 
 impl Proxy {
@@ -46,25 +56,38 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (fault, current) = watch::channel(Fault::None);
+        let met = watch::Sender::new(0);
+        let weather = Weather { fault: current, met: met.clone() };
         tokio::spawn(async move {
             while let Ok((from, _)) = listener.accept().await {
-                let current = current.clone();
+                let weather = weather.clone();
                 tokio::spawn(async move {
                     let Ok(onward) = TcpStream::connect(target).await else { return };
                     let ((asked, answer), (answered, ask)) = (from.into_split(), onward.into_split());
                     // The first to end takes the other with it: both halves are closed.
                     tokio::select! {
-                        () = pass(asked, ask, Side::Question, current.clone()) => {}
-                        () = pass(answered, answer, Side::Answer, current) => {}
+                        () = pass(asked, ask, Side::Question, &weather) => {}
+                        () = pass(answered, answer, Side::Answer, &weather) => {}
                     }
                 });
             }
         });
-        Self { address, fault }
+        Self { address, fault, met }
     }
 
     pub fn set(&self, fault: Fault) {
         self.fault.send_replace(fault);
+    }
+
+    /// Has a fault happen until it has changed what passed at least once; it goes on until another is set.
+    pub async fn suffer(&self, fault: Fault) {
+        let before = *self.met.borrow();
+        self.set(fault);
+        let deadline = Instant::now() + 3 * PATIENCE;
+        while *self.met.borrow() == before {
+            assert!(Instant::now() < deadline, "nothing came that {fault:?} could happen to");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 
@@ -74,10 +97,18 @@ enum Side {
     Answer,
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, side: Side, fault: watch::Receiver<Fault>) {
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, side: Side, weather: &Weather) {
     let mut bytes = vec![0; 64 << 10];
     while let Ok(n @ 1..) = from.read(&mut bytes).await {
-        let now = *fault.borrow();
+        let now = *weather.fault.borrow();
+        let is_met = match now {
+            Fault::None => false,
+            Fault::HalfClose | Fault::LoseAnswers => side == Side::Answer,
+            Fault::Drop | Fault::Delay(_) | Fault::Silence => true,
+        };
+        if is_met {
+            weather.met.send_modify(|met| *met += 1);
+        }
         match (now, side) {
             (Fault::Drop, _) | (Fault::LoseAnswers, Side::Answer) => return,
             (Fault::Silence, _) => continue,
