@@ -41,6 +41,7 @@ pub fn city(
         silences: Vec::new(),
         permits: Vec::new(),
         pipeline: limits(),
+        log: citybrain_ingest_config::resolved::LogSettings::default(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,
             max_body_bytes: 1,

@@ -19,6 +19,7 @@ mod server;
 mod signals;
 mod simulate;
 mod tls;
+mod tune;
 mod zoo;
 
 use clap::{CommandFactory, Parser};
@@ -47,6 +48,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::eval(&args),
         Command::Models(command) => models::models(&command),
         Command::Replay(args) => replay::replay(&args),
+        Command::Tune(args) => tune::tune(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "citybrain", &mut std::io::stdout());

@@ -31,7 +31,7 @@ pub fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// The permit registers that are files; what an address answered then is not known now.
-fn register(city: &City) -> anyhow::Result<Register> {
+pub fn register(city: &City) -> anyhow::Result<Register> {
     let mut register = Register::default();
     for source in &city.permits {
         match &source.at {

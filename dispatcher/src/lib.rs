@@ -36,6 +36,7 @@ pub mod services;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod tune;
 
 pub use case::OrderError;
 pub use services::{CameraView, CaseView, Change, Readiness, Services};
@@ -51,7 +52,7 @@ use evidence::{Evidence, EvidenceStage};
 use housekeeping::Housekeeping;
 use incident::{Incident, IncidentStage, Incidents};
 use intake::{Intake, IntakeStage};
-use log::{LOG_FOLDER, LogWriter};
+use log::{Compactor, LOG_FOLDER, LogStore, LogWriter, StoreAddressError};
 use metrics::Metrics;
 use prometheus_client::registry::Registry;
 use services::ServiceParts;
@@ -112,6 +113,9 @@ pub enum StartError {
     /// The case store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The detection log has no place.
+    #[error("{0}; see dispatch.log_url")]
+    Log(#[from] StoreAddressError),
 }
 
 /// A running dispatcher. Dropping it leaves the tasks running; end it with [`Dispatcher::shutdown`].
@@ -160,6 +164,7 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         .await
         .map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
     let store = Store::open(data_dir).await?;
+    let log = (city.dispatch.log_budget_bytes > 0).then(|| LogStore::of(&city)).transpose()?;
     let memory = Memory { incidents: store.open_incidents().await?, watermarks: store.watermarks().await? };
     let metrics = Metrics::register(registry);
     let (listeners, _) = broadcast::channel(LISTENER_QUEUE);
@@ -234,6 +239,7 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         abandon: &abandon_commits,
         register,
         rulings,
+        log,
     };
     let (to_recheck, glances) = mpsc::channel(STAGE_QUEUE);
     let recheck = Recheck { desk, cameras: for_recheck };
@@ -266,6 +272,7 @@ struct Line<'a> {
     abandon: &'a CancellationToken,
     register: watch::Receiver<Arc<permit::Register>>,
     rulings: mpsc::Receiver<IncidentId>,
+    log: Option<LogStore>,
 }
 
 impl Line<'_> {
@@ -325,9 +332,14 @@ impl Line<'_> {
             frames,
         ));
         let (to_log, taken) = mpsc::channel(STAGE_QUEUE);
-        let budget = city.dispatch.log_budget_bytes;
-        let writer = LogWriter::new(city.site.data_dir.join(LOG_FOLDER), budget);
-        let log = (budget > 0).then(|| tokio::spawn(log::run(writer, taken, shared.metrics.clone())));
+        let log = self.log.map(|store| {
+            let folder = city.site.data_dir.join(LOG_FOLDER);
+            let (writer, open, closed) = LogWriter::new(folder.clone());
+            let (clock, metrics) = (Arc::clone(&shared.clock), shared.metrics.clone());
+            let compactor =
+                Compactor { store, folder, city: shared.city.clone(), open, closed, clock, metrics };
+            tokio::spawn(log::run(writer, taken, compactor, shared.metrics.clone()))
+        });
         let intake = tokio::spawn(intake::run(
             IntakeStage {
                 city: shared.city.clone(),

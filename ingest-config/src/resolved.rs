@@ -5,6 +5,7 @@
 mod casework;
 mod hygiene;
 mod incident;
+mod log;
 mod model;
 mod sensor;
 mod view;
@@ -13,6 +14,7 @@ mod zone;
 pub use casework::{Area, Calendar, CaseLimits, CaseRules, Rota, When};
 pub use hygiene::{AlertLimits, PermitAddress, PermitSource, Silence};
 pub use incident::IncidentPolicy;
+pub use log::LogSettings;
 pub use model::{ASKED_AT_MOST_EVERY, Cascade, ExecutionProvider, Model, Precision, Turn};
 
 pub use sensor::{Sensor, SensorFormat};
@@ -57,6 +59,8 @@ pub struct City {
     pub pipeline: PipelineLimits,
     /// Budgets and limits of the dispatcher.
     pub dispatch: DispatchLimits,
+    /// How long and where detections are logged.
+    pub log: LogSettings,
 }
 
 impl City {

@@ -230,6 +230,7 @@ fn city(street: &SimulatedStreet, data: &Path) -> City {
         silences: Vec::new(),
         permits: Vec::new(),
         pipeline: limits(),
+        log: citybrain_ingest_config::resolved::LogSettings::default(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,
             max_body_bytes: 1 << 20,

@@ -1,11 +1,18 @@
 //! Reads the log.
 
-use super::write::files;
+use super::rows::Logged;
+use super::{EXTENSION, PARQUET, parquet_file};
 use arrow_ipc::reader::StreamReader;
-use citybrain_types::{DetectionBatch, SchemaError};
+use citybrain_types::{DetectionBatch, FrameDetections, SchemaError};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
+
+/// Frames handed on at once.
+const BATCH: usize = 1024;
+/// Folders lie in each other this deep: the log, a day, a district.
+const DEPTH: usize = 3;
 
 /// Why a log cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -34,43 +41,136 @@ pub enum LogError {
         /// What is wrong.
         source: SchemaError,
     },
+    /// A file's rows are of another version.
+    #[error("{path}: the log has version {found}, this program reads 1 to {ROWS_VERSION}", path = .path.display(), ROWS_VERSION = super::ROWS_VERSION)]
+    Version {
+        /// Which.
+        path: PathBuf,
+        /// The version found, or `none`.
+        found: String,
+    },
+}
+
+/// What was logged in one go: a segment, or the Parquet files that it became. Parts follow each other in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// A segment.
+    Segment(PathBuf),
+    /// Parquet files, by day and district.
+    Parquet(Vec<PathBuf>),
+}
+
+/// The parts of a log, a file or a folder of them, in their order.
+///
+/// # Errors
+/// [`LogError::Unreadable`] when a folder cannot be listed.
+pub fn parts(path: &Path) -> Result<Vec<Part>, LogError> {
+    let mut found: BTreeMap<(u64, String), (Option<PathBuf>, Vec<PathBuf>)> = BTreeMap::new();
+    let mut put = |path: PathBuf| {
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let entry = found.entry((stem.parse().unwrap_or(u64::MAX), stem)).or_default();
+        if path.extension().is_some_and(|extension| extension == PARQUET) {
+            entry.1.push(path);
+        } else {
+            entry.0 = Some(path);
+        }
+    };
+    match path.is_dir() {
+        true => walk(path, DEPTH, &mut put)?,
+        false => put(path.to_owned()),
+    }
+    let part = |(segment, mut files): (Option<PathBuf>, Vec<PathBuf>)| {
+        files.sort();
+        segment.map_or(Part::Parquet(files), Part::Segment)
+    };
+    Ok(found.into_values().map(part).collect())
+}
+
+/// Every file of the log in a folder and those in it.
+pub(super) fn walk(folder: &Path, depth: usize, put: &mut impl FnMut(PathBuf)) -> Result<(), LogError> {
+    let unreadable = |source| LogError::Unreadable { path: folder.to_owned(), source };
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path();
+        if entry.file_type().map_err(unreadable)?.is_dir() {
+            if depth > 1 {
+                walk(&path, depth - 1, put)?;
+            }
+        } else if path.extension().is_some_and(|extension| extension == EXTENSION || extension == PARQUET) {
+            put(path);
+        }
+    }
+    Ok(())
 }
 
 /// Reads a log, a file or a folder of them, batch by batch in its order; `torn` is told of each file that a crash has cut
-/// off in the middle of a batch: what is whole in it was read.
+/// off: what is whole in it was read.
 ///
 /// # Errors
-/// [`LogError`] for the first file that cannot be read or is no log.
+/// [`LogError`] for the first file that cannot be opened, has a version that this program does not know, or, where `path`
+/// is a file, is no log.
 pub fn read(
     path: &Path,
     mut take: impl FnMut(DetectionBatch),
     mut torn: impl FnMut(&Path),
 ) -> Result<(), LogError> {
-    let unreadable = |path: &Path| {
-        let path = path.to_owned();
-        move |source| LogError::Unreadable { path, source }
-    };
-    let paths: Vec<PathBuf> = match path.is_dir() {
-        true => files(path).map_err(unreadable(path))?.into_iter().map(|(path, _)| path).collect(),
-        false => vec![path.to_owned()],
-    };
-    for path in paths {
-        let file = File::open(&path).map_err(unreadable(&path))?;
-        // A file that was cut off before its head was whole holds nothing.
-        if file.metadata().map_err(unreadable(&path))?.len() == 0 {
-            torn(&path);
-            continue;
+    let in_folder = path.is_dir();
+    for part in parts(path)? {
+        match part {
+            Part::Segment(path) => match read_segment(&path, &mut take, &mut torn) {
+                Err(LogError::NotALog { .. }) if in_folder => torn(&path),
+                result => result?,
+            },
+            Part::Parquet(files) => {
+                let frames: Vec<FrameDetections> = read_parquet(&files, in_folder, &mut torn)?
+                    .into_iter()
+                    .map(|logged| logged.frame)
+                    .collect();
+                frames.chunks(BATCH).for_each(|frames| take(DetectionBatch::from_frames(frames)));
+            }
         }
-        let reader = StreamReader::try_new(BufReader::new(file), None)
-            .map_err(|error| LogError::NotALog { path: path.clone(), problem: error.to_string() })?;
-        for batch in reader {
-            let Ok(batch) = batch else {
-                torn(&path);
-                break;
-            };
-            let batch = DetectionBatch::from_record_batch(batch);
-            take(batch.map_err(|source| LogError::Schema { path: path.clone(), source })?);
+    }
+    Ok(())
+}
+
+/// All frames of the Parquet files of one segment, in the order in which they were judged.
+pub(crate) fn read_parquet(
+    files: &[PathBuf],
+    lenient: bool,
+    torn: &mut impl FnMut(&Path),
+) -> Result<Vec<Logged>, LogError> {
+    let mut frames = Vec::new();
+    for path in files {
+        match parquet_file::read(path, &mut frames) {
+            Err(LogError::NotALog { .. }) if lenient => torn(path),
+            result => result?,
         }
+    }
+    frames.sort_by_key(|logged| logged.position);
+    Ok(frames)
+}
+
+/// Reads a segment batch by batch.
+pub(crate) fn read_segment(
+    path: &Path,
+    take: &mut impl FnMut(DetectionBatch),
+    torn: &mut impl FnMut(&Path),
+) -> Result<(), LogError> {
+    let unreadable = |source| LogError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    // A file that was cut off before its head was whole holds nothing.
+    if file.metadata().map_err(unreadable)?.len() == 0 {
+        torn(path);
+        return Ok(());
+    }
+    let reader = StreamReader::try_new(BufReader::new(file), None).map_err(parquet_file::not_a_log(path))?;
+    for batch in reader {
+        let Ok(batch) = batch else {
+            torn(path);
+            break;
+        };
+        let batch = DetectionBatch::from_record_batch(batch);
+        take(batch.map_err(|source| LogError::Schema { path: path.to_owned(), source })?);
     }
     Ok(())
 }

@@ -1,101 +1,127 @@
-//! Writes the log.
+//! Appends to the log's segments.
 
 use super::EXTENSION;
+use super::compact::Compactor;
+use super::read::walk;
 use crate::metrics::Metrics;
 use arrow_ipc::writer::StreamWriter;
 use citybrain_types::{DetectionBatch, FrameDetections, Timestamp};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use tokio::sync::mpsc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, watch};
 
-/// A file that has grown to this is closed and the next one begun.
-const FILE_BYTES: u64 = 64 << 20;
+/// A segment that has grown to this is closed and the next one begun.
+const SEGMENT_BYTES: u64 = 64 << 20;
+/// A segment that is this old is closed, too: the last hour is in no Parquet file.
+const SEGMENT_SPAN: Duration = Duration::from_secs(3600);
+/// Positions of two runs are apart by this much at least; a segment holds fewer frames.
+const APART: u64 = 1_000_000;
 
-/// The log's files, and the one that is being written.
+struct Segment {
+    stream: StreamWriter<BufWriter<File>>,
+    path: PathBuf,
+    began_at: Timestamp,
+}
+
+/// The segment that is being written.
 pub(crate) struct LogWriter {
     folder: PathBuf,
-    budget_bytes: u64,
-    current: Option<(StreamWriter<BufWriter<File>>, PathBuf)>,
+    /// Of the next frame.
+    position: Option<u64>,
+    current: Option<Segment>,
+    /// The one that is not to be compacted yet.
+    open: watch::Sender<Option<PathBuf>>,
+    closed: Arc<Notify>,
 }
 
 impl LogWriter {
-    /// Writes into `folder`, which is made when missing; the oldest files go when all are larger than the budget.
-    pub(crate) const fn new(folder: PathBuf, budget_bytes: u64) -> Self {
-        Self { folder, budget_bytes, current: None }
+    /// Writes into `folder`, which is made when missing. Says which segment is open, and tells of each that is closed.
+    pub(crate) fn new(folder: PathBuf) -> (Self, watch::Receiver<Option<PathBuf>>, Arc<Notify>) {
+        let (open, opened) = watch::channel(None);
+        let closed = Arc::new(Notify::new());
+        (Self { folder, position: None, current: None, open, closed: Arc::clone(&closed) }, opened, closed)
     }
 
     /// Writes a batch down; it is in the hands of the system when this returns.
     fn write(&mut self, batch: &DetectionBatch, at: Timestamp) -> io::Result<()> {
-        let (stream, path) = match &mut self.current {
-            Some(current) => current,
-            None => {
-                fs::create_dir_all(&self.folder)?;
-                let path = self.folder.join(format!("{:020}.{EXTENSION}", at.as_micros().max(0)));
-                let file = BufWriter::new(File::create_new(&path)?);
-                let stream =
-                    StreamWriter::try_new(file, &DetectionBatch::schema()).map_err(io::Error::other)?;
-                self.current.insert((stream, path))
-            }
-        };
-        stream.write(batch.record_batch()).map_err(io::Error::other)?;
-        stream.get_mut().flush()?;
-        if fs::metadata(path)?.len() >= FILE_BYTES {
+        if self.current.is_none() {
+            self.begin(at)?;
+        }
+        let Some(segment) = &mut self.current else { return Ok(()) };
+        segment.stream.write(batch.record_batch()).map_err(io::Error::other)?;
+        segment.stream.get_mut().flush()?;
+        self.position = self.position.map(|position| position + batch.len() as u64);
+        let full = fs::metadata(&segment.path)?.len() >= SEGMENT_BYTES;
+        if full || at.since(segment.began_at) >= SEGMENT_SPAN {
             self.close();
-            self.keep_budget()?;
         }
         Ok(())
     }
 
-    /// Ends the file.
+    fn begin(&mut self, at: Timestamp) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let now = u64::try_from(at.as_micros()).unwrap_or(0);
+        let position = match self.position {
+            Some(position) => position.max(now),
+            // A clock that was set back since must not put what comes now before what was.
+            None => last_segment(&self.folder)?.map_or(now, |last| now.max(last + APART)),
+        };
+        let path = self.folder.join(format!("{position:020}.{EXTENSION}"));
+        // Said before it is there, so that nobody takes it for one that a crash has left.
+        self.open.send_replace(Some(path.clone()));
+        let file = BufWriter::new(File::create_new(&path)?);
+        let stream = StreamWriter::try_new(file, &DetectionBatch::schema()).map_err(io::Error::other)?;
+        self.position = Some(position);
+        self.current = Some(Segment { stream, path, began_at: at });
+        Ok(())
+    }
+
+    /// Ends the segment.
     fn close(&mut self) {
-        if let Some((mut stream, path)) = self.current.take()
-            && let Err(error) = stream.finish()
-        {
-            tracing::warn!(path = %path.display(), %error, "a detection log could not be ended; it is read up to here");
+        if let Some(mut segment) = self.current.take() {
+            if let Err(error) = segment
+                .stream
+                .finish()
+                .map_err(io::Error::other)
+                .and_then(|()| segment.stream.get_mut().flush())
+            {
+                let path = segment.path.display();
+                tracing::warn!(%path, %error, "a segment of the detection log could not be ended; it is read up to here");
+            }
+            self.open.send_replace(None);
+            self.closed.notify_one();
         }
-    }
-
-    fn keep_budget(&self) -> io::Result<()> {
-        let mut files = files(&self.folder)?;
-        let mut bytes: u64 = files.iter().map(|(_, size)| size).sum();
-        files.reverse();
-        while bytes > self.budget_bytes
-            && let Some((path, size)) = files.pop()
-        {
-            fs::remove_file(path)?;
-            bytes -= size;
-        }
-        Ok(())
     }
 }
 
-/// The files of a log, oldest first, with their sizes.
-pub(super) fn files(folder: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let path = entry.path();
-        if path.extension().is_some_and(|extension| extension == EXTENSION) {
-            files.push((path, entry.metadata()?.len()));
-        }
-    }
-    files.sort();
-    Ok(files)
+/// The highest position that names a file of the log.
+fn last_segment(folder: &Path) -> io::Result<Option<u64>> {
+    let mut last = None;
+    let mut put = |path: PathBuf| {
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+        last = last.max(stem);
+    };
+    walk(folder, 3, &mut put).map_err(io::Error::other)?;
+    Ok(last)
 }
 
 /// Writes what intake has taken until intake is gone.
 pub(crate) async fn run(
     mut writer: LogWriter,
     mut frames: mpsc::Receiver<(Vec<FrameDetections>, Timestamp)>,
+    compactor: Compactor,
     metrics: Metrics,
 ) {
+    let compaction = tokio::spawn(compactor.run());
     while let Some((taken, at)) = frames.recv().await {
         let written = tokio::task::spawn_blocking(move || {
             let batch = DetectionBatch::from_frames(&taken);
             let result = writer.write(&batch, at);
             if result.is_err() {
-                // What was written before stays; the next batch begins a file of its own.
+                // What was written before stays; the next batch begins a segment of its own.
                 writer.close();
             }
             (writer, result)
@@ -108,4 +134,15 @@ pub(crate) async fn run(
         }
     }
     writer.close();
+    // What is not compacted yet is after the next start; a file that is half written is written again.
+    compaction.abort();
+    writer_closed(compaction).await;
+}
+
+async fn writer_closed(compaction: tokio::task::JoinHandle<()>) {
+    if let Err(error) = compaction.await
+        && !error.is_cancelled()
+    {
+        tracing::error!(%error, "what makes Parquet of the detection log has died");
+    }
 }

@@ -9,6 +9,7 @@ mod evidence;
 mod hygiene;
 mod kind;
 mod limits;
+mod log;
 mod model;
 mod people;
 mod polygon;
@@ -68,7 +69,9 @@ pub(crate) fn validate<'d>(
     let site = site_row.as_ref().and_then(|row| site::site(row, context));
     let pipeline =
         single(documents, "pipeline", &mut context.problems).map(|row| limits::pipeline(&row, context));
-    let dispatch = single(documents, "dispatch", &mut context.problems).map(|row| limits::dispatch(&row));
+    let dispatch_row = single(documents, "dispatch", &mut context.problems);
+    let log = dispatch_row.as_ref().map(|row| log::log(row, context)).unwrap_or_default();
+    let dispatch = dispatch_row.map(|row| limits::dispatch(&row));
 
     let (kinds, kind_names) = kind::kinds(&rows(documents, "kinds", &mut context.problems), context);
     let model_rows = rows(documents, "models", &mut context.problems);
@@ -113,6 +116,7 @@ pub(crate) fn validate<'d>(
         permits,
         pipeline: pipeline?,
         dispatch: dispatch?,
+        log,
     };
     Some((city, origins))
 }

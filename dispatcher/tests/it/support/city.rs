@@ -151,6 +151,7 @@ pub fn city(data_dir: &Path) -> City {
         silences: Vec::new(),
         permits: Vec::new(),
         pipeline: PIPELINE,
+        log: citybrain_ingest_config::resolved::LogSettings::default(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 8,
             max_body_bytes: 64 << 10,
