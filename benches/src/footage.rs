@@ -67,6 +67,40 @@ const ROOM: u32 = 96;
 /// When GStreamer or its x264 plug-in is missing.
 pub fn h264_keyframes(width: u32, height: u32, count: u64) -> anyhow::Result<Vec<Bytes>> {
     let pictures = (0..count).map(move |number| picture(width, height, number * 1_000));
+    encode(width, height, count, pictures)
+}
+
+/// H.264 keyframes of `count` scenes, two of each: empty, and with something as large as a van in it.
+///
+/// # Errors
+/// When GStreamer or its x264 plug-in is missing.
+pub fn h264_scenes(width: u32, height: u32, count: u64) -> anyhow::Result<Vec<[Bytes; 2]>> {
+    let pictures = (0..count).flat_map(move |number| {
+        let empty = picture(width, height, number * 1_000);
+        let passed = with_a_van(empty.clone());
+        [empty, passed]
+    });
+    let keyframes = encode(width, height, count * 2, pictures)?;
+    Ok(keyframes.chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect())
+}
+
+/// The lower middle of the picture, a sixth of its width and height, made lighter.
+fn with_a_van(mut picture: Yuv420) -> Yuv420 {
+    let (width, height) = (picture.width as usize, picture.height as usize);
+    for row in picture.y.chunks_exact_mut(width).skip(height / 2).take(height / 6) {
+        row[width / 2..width / 2 + width / 6]
+            .iter_mut()
+            .for_each(|luma| *luma = luma.saturating_add(50).min(235));
+    }
+    picture
+}
+
+fn encode(
+    width: u32,
+    height: u32,
+    count: u64,
+    pictures: impl Iterator<Item = Yuv420> + Send + 'static,
+) -> anyhow::Result<Vec<Bytes>> {
     let rest = "x264enc pass=quant quantizer=28 speed-preset=veryfast key-int-max=1 threads=1 \
                 ! h264parse config-interval=-1 ! video/x-h264,stream-format=byte-stream,alignment=au \
                 ! appsink name=out sync=false";
