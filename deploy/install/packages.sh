@@ -25,6 +25,7 @@ TEST_PACKAGES=(
     "curl:asks the API in the tests"
     "python3-aiosmtpd:mail server of the tests"
     "ffmpeg:makes odd streams for the tests"
+    "python3-venv:holds the programs that read the detection log in its test"
 )
 
 BENCH_PACKAGES=(

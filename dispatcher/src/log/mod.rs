@@ -25,7 +25,8 @@ pub use read::{LogError, parts, read};
 pub use rows::{Logged, ROWS_VERSION, ROWS_VERSION_KEY};
 pub(crate) use rows::{joined as join, schema as rows_schema, split};
 pub use store::{LogStore, StoreAddressError};
-pub(crate) use write::{LogWriter, run};
+pub use write::LogWriter;
+pub(crate) use write::run;
 
 /// Ending of a segment's name.
 pub const EXTENSION: &str = "arrows";

@@ -26,8 +26,8 @@ struct Segment {
     began_at: Timestamp,
 }
 
-/// The segment that is being written.
-pub(crate) struct LogWriter {
+/// Writes segments, one after the other.
+pub struct LogWriter {
     folder: PathBuf,
     /// Of the next frame.
     position: Option<u64>,
@@ -45,8 +45,17 @@ impl LogWriter {
         (Self { folder, position: None, current: None, open, closed: Arc::clone(&closed) }, opened, closed)
     }
 
+    /// Writes into `folder` what nobody makes Parquet of while it is written.
+    #[must_use]
+    pub fn alone(folder: PathBuf) -> Self {
+        Self::new(folder).0
+    }
+
     /// Writes a batch down; it is in the hands of the system when this returns.
-    fn write(&mut self, batch: &DetectionBatch, at: Timestamp) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write(&mut self, batch: &DetectionBatch, at: Timestamp) -> io::Result<()> {
         if self.current.is_none() {
             self.begin(at)?;
         }
@@ -80,7 +89,7 @@ impl LogWriter {
     }
 
     /// Ends the segment.
-    fn close(&mut self) {
+    pub fn close(&mut self) {
         if let Some(mut segment) = self.current.take() {
             if let Err(error) = segment
                 .stream
@@ -136,10 +145,6 @@ pub(crate) async fn run(
     writer.close();
     // What is not compacted yet is after the next start; a file that is half written is written again.
     compaction.abort();
-    writer_closed(compaction).await;
-}
-
-async fn writer_closed(compaction: tokio::task::JoinHandle<()>) {
     if let Err(error) = compaction.await
         && !error.is_cancelled()
     {

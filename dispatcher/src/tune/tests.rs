@@ -79,7 +79,9 @@ fn story(glances: &[Glance]) -> Vec<FrameDetections> {
             }
         }
         if let Some(score) = glance.asks.filter(|_| !glance.dark) {
-            frames.push(opinion(&frame, score, x));
+            let mut answer = opinion(&frame, x, 0.5);
+            answer.detections = with_box(look(name, n), "fire", score, around(x, 0.5)).detections;
+            frames.push(answer);
         }
         frames.push(frame);
         if glance.again {
