@@ -2,7 +2,6 @@
 
 use super::read::LogError;
 use super::rows::{FRACTIONS, Logged, ROWS_VERSION, ROWS_VERSION_KEY, STEPPED, pack, schema, unpack};
-use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
@@ -90,15 +89,7 @@ pub(super) fn read(path: &Path, frames: &mut Vec<Logged>) -> Result<(), LogError
     Ok(())
 }
 
-/// The frames of a file that is held in memory.
-#[cfg(test)]
-pub(super) fn decode(bytes: Vec<u8>) -> Vec<Logged> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).unwrap().build().unwrap();
-    let mut frames = Vec::new();
-    reader.for_each(|rows| unpack(Path::new("memory"), &rows.unwrap(), &mut frames).unwrap());
-    frames
-}
-
+/// Says that a file is no log.
 pub(crate) fn not_a_log<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> LogError {
     let path = path.to_owned();
     move |error: E| LogError::NotALog { path: path.clone(), problem: error.to_string() }

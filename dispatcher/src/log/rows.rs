@@ -86,16 +86,14 @@ pub(crate) fn schema() -> SchemaRef {
 pub(crate) fn joined(kinds: &[EventKind]) -> String {
     let mut text = String::new();
     for (n, kind) in kinds.iter().enumerate() {
-        // A name that is empty would vanish.
-        let name = if kind.as_str().is_empty() { "\\" } else { kind.as_str() };
         if n > 0 {
             text.push(',');
         }
+        // A name that is empty would vanish.
         if kind.as_str().is_empty() {
             text.push_str("\\0");
-            continue;
         }
-        for c in name.chars() {
+        for c in kind.as_str().chars() {
             if matches!(c, ',' | '\\') {
                 text.push('\\');
             }

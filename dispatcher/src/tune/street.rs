@@ -211,7 +211,7 @@ impl<'a> Walk<'a> {
         let part = &self.chunk.parts[slot];
         let rows = &part.rows;
         let Some(state) = self.street.cameras.get_mut(&part.camera) else { return quiet(part, frame) };
-        let cursor = &mut self.cursors[slot];
+        let cursor = &self.cursors[slot];
         let special =
             part.special.get(cursor.special..).unwrap_or_default().binary_search(&as_number(frame)).is_ok();
         if !(rows.is(frame, ANALYSED | ASKED)) {
@@ -219,9 +219,8 @@ impl<'a> Walk<'a> {
         }
         let begins = || {
             let from = part.triggers.partition_point(|trigger| (trigger.frame as usize) < frame);
-            let here = part.triggers[from..].iter().take_while(|trigger| trigger.frame as usize == frame);
-            let mut here = here.filter(|trigger| trigger.score >= cursor.relevant[usize::from(trigger.kind)]);
-            here.next().is_some()
+            let mut here = part.triggers[from..].iter().take_while(|trigger| trigger.frame as usize == frame);
+            here.any(|trigger| trigger.score >= cursor.relevant[usize::from(trigger.kind)])
         };
         if state.alone.rests() && !special && !begins() {
             return quiet(part, frame);

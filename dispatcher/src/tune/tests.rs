@@ -146,7 +146,7 @@ fn policies() -> Vec<Policy> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn under_every_policy_the_incidents_are_those_of_a_replay(
