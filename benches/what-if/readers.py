@@ -26,7 +26,7 @@ def by_duckdb():
     numbers = duckdb.sql(
         f"""SELECT count(*) FILTER (WHERE nth = 0), count(kind), count(*) FILTER (WHERE kind = 'fire' AND score >= 0.5),
             sum(score::DOUBLE) FROM {rows}"""
-    ).fetchone()
+    ).fetchall()[0]
     districts = [row[0] for row in duckdb.sql(f"SELECT DISTINCT district FROM {rows}").fetchall()]
     return answer(numbers[0], numbers[1], numbers[2], districts, numbers[3])
 

@@ -166,3 +166,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn most_frames_are_passed_over_and_nothing_is_missed() {
+    let city = street(true);
+    let mut frames = Vec::new();
+    for n in 0..2_000_u64 {
+        let frame = look("gate-1", n);
+        let low = with_box(look("gate-3", n), "littering", 0.2, around(0.3, 0.3));
+        frames.push(if (300..330).contains(&n) {
+            with_box(frame, "fire", 0.95, around(0.5, 0.5))
+        } else {
+            frame
+        });
+        frames.push(low);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    write(&city, folder.path(), &frames, 700);
+    let what_if = WhatIf::new(Arc::new(city.clone()), Arc::default(), Asked::default());
+    let (streets, _) = what_if.streets(folder.path(), &[], &mut |_, _, _| true).unwrap();
+    assert_eq!(streets[0].cases.len(), 1);
+    assert_eq!(streets[0].cases.len(), replayed(&city, &frames).len());
+    assert!(streets[0].judged < 100, "{} of {} frames were judged", streets[0].judged, frames.len());
+}
