@@ -25,6 +25,8 @@ const CAMERAS: usize = 250;
 const DISTRICTS: usize = 10;
 const DETECTIONS: u64 = 10_000_000;
 const POLICIES: usize = 16;
+/// A frame of the simulated street has 2.9 detections above the floor; so have these, nearly.
+const SPOTS: usize = 6;
 /// Frames that come over the bus at once: a tenth of a second of the city.
 const BATCH: usize = 13;
 /// Detections a second that the cost of writing is told for.
@@ -86,11 +88,11 @@ fn policies() -> Vec<Policy> {
     (0..POLICIES).map(policy).collect()
 }
 
-/// What one camera shows: three spots that the model half takes for something, and now and then an episode.
+/// What one camera shows: spots that the model half takes for something, and now and then an episode.
 struct Scene {
     camera: CameraId,
     dice: Dice,
-    spots: [(usize, [f64; 4]); 3],
+    spots: [(usize, [f64; 4]); SPOTS],
     noise: f64,
     episode: Option<(usize, f64, u32)>,
     sequence: u64,
@@ -144,7 +146,7 @@ impl Scene {
             Some((_, _, 0)) | None => {
                 // A happening, or what looks like one, every few days of a camera.
                 (self.dice.share() < 1.0 / 60_000.0).then(|| {
-                    let spot = (self.dice.next() % 3) as usize;
+                    let spot = (self.dice.next() % SPOTS as u64) as usize;
                     (spot, self.dice.between(0.35, 0.95), 20 + (self.dice.next() % 200) as u32)
                 })
             }

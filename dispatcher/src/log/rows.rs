@@ -41,12 +41,16 @@ pub(super) const STEPPED: [&str; 8] = [
     "sequence",
     "captured_at",
     "position",
-    "received_after_us",
-    "scheduled_after_us",
-    "decoded_after_us",
+    "received_after_ms",
+    "scheduled_after_ms",
+    "decoded_after_ms",
     "detected_after_us",
     "asked_by",
 ];
+/// The first of the columns of stage times, and what each counts in, in microseconds. Only the last decides anything, so the
+/// others are kept to the millisecond.
+const AFTER: usize = 17;
+const UNITS_US: [i64; 4] = [1_000, 1_000, 1_000, 1];
 /// Columns of scores and edges.
 pub(super) const FRACTIONS: [&str; 9] =
     ["score", "left", "top", "right", "bottom", "asked_left", "asked_top", "asked_right", "asked_bottom"];
@@ -176,9 +180,12 @@ impl Columns {
         }
         self.snapshot_lost.append_value(frame.snapshot_lost);
         let StageTimes { received_at, scheduled_at, decoded_at, detected_at } = frame.stages;
-        for (column, at) in self.after.iter_mut().zip([received_at, scheduled_at, decoded_at, detected_at]) {
-            // Wraps, and wraps back: any two moments are kept.
-            column.append_value(at.as_micros().wrapping_sub(frame.captured_at.as_micros()));
+        let base = frame.captured_at.as_micros();
+        // Wraps, and wraps back: any two moments are kept.
+        let after =
+            [received_at, scheduled_at, decoded_at, detected_at].map(|at| at.as_micros().wrapping_sub(base));
+        for (n, (column, after)) in self.after.iter_mut().zip(after).enumerate() {
+            column.append_value(after.div_euclid(UNITS_US[n]));
         }
         self.asked_by.append_option(frame.asked.map(|asked| asked.by));
         let region = frame.asked.map(|asked| <[f32; 4]>::from(asked.region));
@@ -270,7 +277,7 @@ impl View<'_> {
 
     fn after(&self, column: usize, row: usize, base: i64) -> Timestamp {
         let after = self.0.column(column).as_primitive::<Int64Type>().value(row);
-        Timestamp::from_micros(base.wrapping_add(after))
+        Timestamp::from_micros(base.wrapping_add(after.wrapping_mul(UNITS_US[column - AFTER])))
     }
 
     fn region(&self, first: usize, row: usize) -> Result<BoundingBox, String> {

@@ -19,7 +19,7 @@ const BATCH: usize = 1 << 15;
 /// Texts that are the same in many rows: read as numbers of a dictionary.
 const REPEATED: [&str; 4] = ["camera", "kind", "outcome", "looked_for"];
 /// Columns that nothing here asks for.
-const UNREAD: [&str; 5] = ["label", "model", "received_after_us", "scheduled_after_us", "decoded_after_us"];
+const UNREAD: [&str; 5] = ["label", "model", "received_after_ms", "scheduled_after_ms", "decoded_after_ms"];
 
 /// The frames of a Parquet file, by camera.
 pub(super) fn of_file(path: &Path, names: &Names) -> Result<ByCamera, LogError> {
