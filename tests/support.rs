@@ -30,8 +30,13 @@ pub struct City {
 }
 
 impl City {
-    /// Starts it and waits until it listens. `work` takes its log.
+    /// Starts it and waits until it listens; nobody has to sign in. `work` takes its log.
     pub fn start(work: &Path, arguments: &[&str]) -> Self {
+        Self::start_closed(work, &[&["--open"], arguments].concat())
+    }
+
+    /// The same, and people have to sign in.
+    pub fn start_closed(work: &Path, arguments: &[&str]) -> Self {
         let (log, announce) = (work.join("city.log"), work.join("city.json"));
         let file = std::fs::File::create(&log).expect("the log can be written");
         let child = citybrain()
@@ -49,6 +54,11 @@ impl City {
                 .expect("JSON");
         city.console = told["console"].as_str().expect("an address").to_owned();
         city
+    }
+
+    /// Where the console is, with a slash at its end.
+    pub fn console(&self) -> &str {
+        &self.console
     }
 
     /// Asks the API.

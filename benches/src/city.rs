@@ -1,7 +1,7 @@
 //! A city of cameras for a bench: one kind with a pre-alarm, scored by one model.
 
 use citybrain_ingest_config::resolved::{
-    Camera, City, Connection, DecodeMode, DispatchLimits, EvidencePolicy, Kind, LoadLimits, Model,
+    Camera, CaseStore, City, Connection, DecodeMode, DispatchLimits, EvidencePolicy, Kind, LoadLimits, Model,
     PipelineLimits, Site, Stream, Transport,
 };
 use citybrain_types::{CameraId, EventKind, Label};
@@ -30,6 +30,7 @@ pub fn city(
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: nowhere(),
         },
+        people: citybrain_ingest_config::resolved::PeopleRules::open(),
         cameras: cameras.into_iter().map(|(id, address)| (id.clone(), camera(id, address, &fire))).collect(),
         kinds: BTreeMap::from([(fire.clone(), kind(fire, labels, look_interval))]),
         models: vec![Model::of(model.to_owned())],
@@ -40,6 +41,7 @@ pub fn city(
         sensors: Vec::new(),
         silences: Vec::new(),
         permits: Vec::new(),
+        store: CaseStore::default(),
         pipeline: limits(),
         log: citybrain_ingest_config::resolved::LogSettings::default(),
         dispatch: DispatchLimits {
@@ -102,6 +104,7 @@ fn kind(kind: EventKind, labels: &[Label], look_interval: Duration) -> Kind {
             hold: Duration::from_secs(5),
             hits_needed: 2,
             looks_counted: 3,
+            change_nats: 0.0,
         },
         incident: citybrain_ingest_config::resolved::IncidentPolicy::default(),
     }

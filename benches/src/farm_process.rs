@@ -1,7 +1,7 @@
 //! A farm of simulated cameras in a process of its own, so that serving is not counted with receiving.
 
-use crate::open_files;
 use anyhow::{Context, ensure};
+use citybrain_pipeline::open_files;
 use citybrain_simulator::Codec;
 use citybrain_simulator::clip::Clip;
 use citybrain_simulator::encode::{EncoderSpec, Gop};
@@ -83,8 +83,8 @@ pub fn serve_if_asked() -> anyhow::Result<bool> {
     if arguments.next().as_deref() != Some(ARGUMENT) {
         return Ok(false);
     }
-    let cameras = arguments.next().context("the number of cameras is missing")?.parse()?;
-    open_files::allow_many()?;
+    let cameras: usize = arguments.next().context("the number of cameras is missing")?.parse()?;
+    open_files::allow(cameras);
     let mut clips: Vec<Clip> = Vec::new();
     for shown in arguments {
         match shown.strip_prefix(STREETS) {

@@ -331,5 +331,5 @@ fn position([along, across]: [f64; 2]) -> [f64; 2] {
 
 fn detection(kind: &EventKind, score: f64, bbox: BoundingBox) -> Detection {
     let score = Score::new(score.clamp(0.0, 1.0) as f32).expect("it was clamped");
-    Detection { kind: kind.clone(), label: Label::new(kind.as_str()), score, bbox }
+    Detection { kind: kind.clone(), label: Label::new(kind.as_str()), score, bbox, change: None }
 }

@@ -4,9 +4,10 @@
 pub mod bare;
 pub mod city;
 pub mod cpu;
+pub mod desk;
 pub mod farm_process;
+pub mod fed;
 pub mod figure;
 pub mod footage;
 pub mod happenings;
 pub mod memory;
-pub mod open_files;

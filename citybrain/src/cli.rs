@@ -1,5 +1,7 @@
 //! The command line: what can be said, and nothing of what is done about it.
 
+use citybrain_dispatcher::people::Role;
+use citybrain_dispatcher::people::audit::Head;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -54,6 +56,12 @@ pub enum Command {
     Models(ModelsCommand),
     /// Look whether this machine and what a configuration names will do, and say what to do where not.
     Doctor(DoctorArgs),
+    /// Make, list and change users, beside a city that runs or before it does.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Look into the audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Print the JSON Schema of the configuration.
     Schema,
     /// Print completions for a shell: citybrain completions bash > /etc/bash_completion.d/citybrain
@@ -200,9 +208,128 @@ pub struct RunArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
 
+    /// Let everyone on this machine in without signing in, whatever the configuration says; refused unless it listens on a
+    /// loopback address.
+    #[arg(long)]
+    pub open: bool,
+
     /// Write the address the console listens on to this file once it does.
     #[arg(long, value_name = "FILE")]
     pub announce: Option<PathBuf>,
+}
+
+/// Where users and their log are kept.
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    /// Configuration file that names the data folder.
+    #[arg(long, short, env = "CITYBRAIN_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The data folder itself.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Makes, lists and changes users.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make a user. A password is made and printed unless one is given on standard input.
+    Add {
+        /// 1 to 40 letters, digits, '.', '_' and '-'.
+        name: String,
+        /// viewer, operator, supervisor or admin.
+        #[arg(long, default_value = "operator")]
+        role: Role,
+        /// Read the password from standard input.
+        #[arg(long)]
+        password_stdin: bool,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// List every user.
+    List {
+        /// Print them as JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Give a user another password; every session of his is over. One is made and printed unless one is given.
+    ResetPassword {
+        /// The user.
+        name: String,
+        /// Read the password from standard input.
+        #[arg(long)]
+        password_stdin: bool,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Give a user another role.
+    Role {
+        /// The user.
+        name: String,
+        /// viewer, operator, supervisor or admin.
+        role: Role,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Shut a user out; sessions end, tokens are good for nothing.
+    Disable {
+        /// The user.
+        name: String,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Let a user in again.
+    Enable {
+        /// The user.
+        name: String,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+impl UserCommand {
+    /// Where users are kept.
+    pub const fn data(&self) -> &DataArgs {
+        match self {
+            Self::Add { data, .. }
+            | Self::List { data, .. }
+            | Self::ResetPassword { data, .. }
+            | Self::Role { data, .. }
+            | Self::Disable { data, .. }
+            | Self::Enable { data, .. } => data,
+        }
+    }
+}
+
+/// Looks into the audit log.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Follow the chain from the first row to the last: nothing was changed, taken out or moved.
+    Verify {
+        /// A head that was noted elsewhere, NUMBER:HASH, which has to be met on the way.
+        #[arg(long, value_name = "HEAD")]
+        expect: Option<Head>,
+        /// Print what was found as JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Print number and hash of the newest row, to be noted elsewhere.
+    Head {
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+impl AuditCommand {
+    /// Where the log is kept.
+    pub const fn data(&self) -> &DataArgs {
+        match self {
+            Self::Verify { data, .. } | Self::Head { data } => data,
+        }
+    }
 }
 
 /// Arguments of `citybrain check`.
@@ -223,7 +350,7 @@ pub struct PlanArgs {
     /// Measure this machine again, though it was measured before with these models.
     #[arg(long)]
     pub calibrate: bool,
-    /// Size of the cameras' pictures [default: 1280x720].
+    /// Size of all cameras' pictures [default: as each was seen last, 1280x720 where it never was].
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = crate::farm::parse_size)]
     pub picture: Option<(u32, u32)>,
     /// Print plan and measured costs as JSON.

@@ -125,8 +125,12 @@ pub fn parse_fault(text: &str) -> Result<(Fault, usize), String> {
         "garbage" => Fault::GarbageAfterHandshake {},
         "slow" => Fault::Slow { answer_after_ms: 2_000, bytes_per_sec: 20_000 },
         "mute" => Fault::Mute {},
+        "loss" => Fault::PacketLoss { after_secs: 60.0, every: 25 },
+        "low-rate" => Fault::LowFrameRate { after_secs: 90.0, keep_every: 5 },
         _ => {
-            return Err(format!("'{kind}' is not a fault of a farm: use stall, drop, garbage, slow or mute"));
+            return Err(format!(
+                "'{kind}' is not a fault of a farm: use stall, drop, garbage, slow, mute, loss or low-rate"
+            ));
         }
     };
     let count = count.parse().map_err(|_| format!("'{count}' is not a number of cameras"))?;

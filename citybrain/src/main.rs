@@ -6,12 +6,13 @@ mod cli;
 mod demo;
 mod docs;
 mod doctor;
+mod editor;
 mod eval;
 mod farm;
 mod lineup;
 mod logging;
 mod models;
-mod open_files;
+mod people;
 mod plan;
 mod replay;
 mod run;
@@ -49,6 +50,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Models(command) => models::models(&command),
         Command::Replay(args) => replay::replay(&args),
         Command::Tune(args) => tune::tune(&args),
+        Command::User(command) => people::user(&command),
+        Command::Audit(command) => people::audit(&command),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "citybrain", &mut std::io::stdout());

@@ -6,16 +6,20 @@ use anyhow::{Context, bail};
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::Admission;
 use citybrain_models::Runtime;
-use citybrain_pipeline::capacity::{ASSUMED_PICTURE, Capacity, Plan};
+use citybrain_pipeline::LoadedModels;
+use citybrain_pipeline::capacity::{ASSUMED_PICTURE, Capacity, MeasureError, Pictures, Plan};
 use std::process::ExitCode;
 
 /// Holds a city against this machine; exit code 1 when it does not fit.
 #[allow(clippy::print_stdout, reason = "the table is what this command is run for")]
 pub fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
     let city = with_models(citybrain_ingest_config::load(&args.config)?.city)?;
-    let picture = args.picture.map_or(Ok(ASSUMED_PICTURE), in_range)?;
+    let pictures = match args.picture {
+        Some(size) => Pictures::all(in_range(size)?),
+        None => Pictures::last_seen(&city, ASSUMED_PICTURE),
+    };
     let capacity = Capacity::of(&city, &Runtime::load(None)?, args.calibrate)?;
-    let plan = Plan::of(&city, &capacity, picture)?;
+    let plan = Plan::of(&city, &capacity, &pictures)?;
     if args.json {
         let report = serde_json::json!({ "plan": plan, "capacity": capacity, "fits": plan.fits() });
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -34,16 +38,28 @@ fn in_range(size: (u32, u32)) -> anyhow::Result<(u32, u32)> {
     }
 }
 
-/// Says whether a city fits before it is put in force.
+/// Says whether a city fits before it is put in force, at a start: its models are loaded already, and measured where this
+/// machine was not yet.
 ///
 /// # Errors
 /// When it does not fit, or it is not known whether it does, and the city is to be refused then.
-pub fn admit(city: &City) -> anyhow::Result<()> {
+pub fn admit(city: &City, models: &mut LoadedModels) -> anyhow::Result<()> {
+    judge(city, Capacity::of_loaded(city, models))
+}
+
+/// The same at a reload.
+///
+/// # Errors
+/// As [`admit`].
+pub fn admit_again(city: &City, runtime: &Runtime) -> anyhow::Result<()> {
+    judge(city, Capacity::of(city, runtime, false))
+}
+
+fn judge(city: &City, capacity: Result<Capacity, MeasureError>) -> anyhow::Result<()> {
     let refuse = city.pipeline.load.admission == Admission::Refuse;
-    let held = Runtime::load(None)
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| Ok(Capacity::of(city, &runtime, false)?))
-        .and_then(|capacity| Ok(Plan::of(city, &capacity, ASSUMED_PICTURE)?));
+    let pictures = Pictures::last_seen(city, ASSUMED_PICTURE);
+    let held =
+        capacity.map_err(anyhow::Error::from).and_then(|capacity| Ok(Plan::of(city, &capacity, &pictures)?));
     let plan = match held {
         Ok(plan) => plan,
         Err(error) if refuse => {

@@ -17,7 +17,7 @@ pub fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let torn = |path: &std::path::Path| {
         tracing::warn!(path = %path.display(), "the log ends in the middle of a batch; what is whole was read");
     };
-    citybrain_dispatcher::log::read(&args.recorded, |batch| replay.take(&batch), torn)?;
+    citybrain_dispatcher::log::read_entries(&args.recorded, |entry| replay.entry(&entry), torn)?;
     for (reason, frames) in replay.refused() {
         tracing::info!(reason, frames, "frames of the log were refused");
     }
@@ -30,7 +30,8 @@ pub fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The permit registers that are files; what an address answered then is not known now.
+/// The permit registers that are files, for a log of the time before it held what registers answered. An address is not
+/// asked: what it answered then is not known now.
 pub fn register(city: &City) -> anyhow::Result<Register> {
     let mut register = Register::default();
     for source in &city.permits {

@@ -1,15 +1,16 @@
 //! `citybrain run`: a whole city in one process; and `citybrain check`.
 
 use crate::cli::{CheckArgs, RunArgs};
+use crate::editor::Editor;
 use crate::lineup;
 use crate::server;
 use crate::signals::{Asked, Signals};
 use anyhow::Context;
 use citybrain_dispatcher::{Dispatcher, DispatcherParts};
 use citybrain_ingest_config::City;
-use citybrain_ingest_config::resolved::Model;
+use citybrain_ingest_config::resolved::{Model, SignIn};
 use citybrain_models::{Detector, Manifest, Runtime, SessionOptions, coverage};
-use citybrain_pipeline::{Pipeline, PipelineParts};
+use citybrain_pipeline::{LoadedModels, Pipeline, PipelineParts};
 use citybrain_types::{Label, SystemClock};
 use prometheus_client::registry::Registry;
 use serde_json::json;
@@ -108,6 +109,9 @@ fn with_listener(mut city: City, args: &RunArgs) -> City {
     if let Some(listen) = args.listen {
         city.site.listen = listen;
     }
+    if args.open {
+        city.people.sign_in = SignIn::Open;
+    }
     city
 }
 
@@ -125,19 +129,36 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
     server::learn_address(&mut city, listener.local_addr()?);
     let city = Arc::new(city);
 
-    crate::open_files::allow(city.cameras.len());
+    citybrain_pipeline::open_files::allow(city.cameras.len());
     let mut registry = Registry::default();
     let house = open(&city, &mut registry).await?;
-    let serving = server::Serving::start(listener, house.dispatcher.services(), Arc::new(registry));
+    let (editor, mut edits) = Editor::new(args.config.as_deref());
+    let services = house.dispatcher.services();
+    let serving = server::Serving::start(listener, services.clone(), Arc::new(registry), editor);
     let console = format!("http://{}/", city.site.listen);
     tracing::info!(%console, cameras = city.cameras.len(), version = %city.version, "the city is watched");
     if let Some(file) = &args.announce {
         crate::announce::write(file, &json!({ "console": console, "pid": std::process::id() }))
             .with_context(|| format!("cannot announce the console in {}", file.display()))?;
     }
-    while signals.next().await == Asked::Reload {
+    let mut policies = house.dispatcher.services().policies().watch();
+    tokio::task::block_in_place(|| follow_if_any(&house));
+    loop {
         // Models may have to be loaded: that blocks, and the API has to answer meanwhile.
-        tokio::task::block_in_place(|| reload(&house, args, &city));
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Reload => {
+                    let outcome = tokio::task::block_in_place(|| reload(&house, args, &city));
+                    services.people().record("system", "config.reload", &outcome.0, outcome.1).await;
+                }
+                Asked::Stop => break,
+            },
+            Some(edit) = edits.recv() => tokio::task::block_in_place(|| {
+                let in_force = house.dispatcher.services().city().version.clone();
+                edit.carry_out(&in_force, |next| bring_into_force(&house, args, next, &city));
+            }),
+            Ok(()) = policies.changed() => tokio::task::block_in_place(|| follow(&house)),
+        }
     }
     tracing::info!("asked to stop: cameras are let go, what is under way is finished");
     house.pipeline.shutdown().await;
@@ -149,17 +170,17 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
 
 async fn open(city: &Arc<City>, registry: &mut Registry) -> anyhow::Result<House> {
     report_gaps(city)?;
-    tokio::task::block_in_place(|| crate::plan::admit(city))?;
+    let (runtime, session) = (Runtime::load(None)?, SessionOptions::default());
+    let models = tokio::task::block_in_place(|| {
+        let mut models = LoadedModels::load(city, &runtime, session)?;
+        crate::plan::admit(city, &mut models)?;
+        Ok::<_, anyhow::Error>(models)
+    })?;
     let clock = Arc::new(SystemClock);
     let (bus, batches) = mpsc::channel(BUS_CAPACITY);
-    let pipeline = citybrain_pipeline::start(PipelineParts {
-        city: Arc::clone(city),
-        runtime: Runtime::load(None)?,
-        session: SessionOptions::default(),
-        clock: clock.clone(),
-        bus,
-        registry,
-    })?;
+    let parts =
+        PipelineParts { city: Arc::clone(city), runtime, session, clock: clock.clone(), bus, registry };
+    let pipeline = citybrain_pipeline::start_with(parts, models)?;
     let dispatcher = citybrain_dispatcher::start(DispatcherParts {
         city: Arc::clone(city),
         bus: batches,
@@ -184,29 +205,56 @@ fn report_gaps(city: &City) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the configuration again; one with errors is refused whole.
-fn reload(house: &House, args: &RunArgs, in_force: &City) {
+/// What was in force before a start or a reload still is.
+fn follow_if_any(house: &House) {
+    if !house.dispatcher.services().policies().in_force().policy.is_empty() {
+        follow(house);
+    }
+}
+
+/// Has the pipeline keep pictures by the thresholds of the policy in force.
+fn follow(house: &House) {
+    let city = house.dispatcher.services().policies().city_in_force();
+    if let Err(error) = house.pipeline.reload(&city) {
+        tracing::error!("the pipeline does not go on under the policy in force:\n{error:#}");
+    }
+}
+
+/// Reads the configuration again; one with errors is refused whole. Says which version it was and what became of it.
+fn reload(house: &House, args: &RunArgs, in_force: &City) -> (String, &'static str) {
+    const REFUSED: &str = "refused; the one in force stays";
     let Some(file) = &args.config else {
         tracing::warn!("there is no configuration file to read again");
-        return;
+        return (String::new(), REFUSED);
     };
     match read(file) {
-        Ok(mut city) => {
-            city.site = in_force.site.clone();
-            if let Err(error) = crate::plan::admit(&city) {
+        Ok(next) => {
+            let version = next.version.clone();
+            if let Err(error) = bring_into_force(house, args, next, in_force) {
                 tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
-                return;
+                return (version, REFUSED);
             }
-            let city = Arc::new(city);
-            if let Err(error) = house.pipeline.reload(&city) {
-                tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
-                return;
-            }
-            house.dispatcher.reload(Arc::clone(&city));
-            tracing::info!(version = %city.version, "the configuration was read again and is in force");
+            (version, "in force")
         }
         Err(error) => {
-            tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}")
+            tracing::error!("the configuration in force stays; the new one was refused:\n{error:#}");
+            (String::new(), REFUSED)
         }
     }
+}
+
+/// Goes on under another city; the one in force stays when this one is refused.
+fn bring_into_force(house: &House, args: &RunArgs, mut city: City, in_force: &City) -> anyhow::Result<()> {
+    city.site = in_force.site.clone();
+    if args.open {
+        city.people.sign_in = SignIn::Open;
+    }
+    anyhow::ensure!(!city.is_open_to_strangers(), "with it everybody would be let in");
+    crate::plan::admit_again(&city, &Runtime::load(None)?)?;
+    let city = Arc::new(city);
+    house.pipeline.reload(&city)?;
+    house.dispatcher.reload(Arc::clone(&city));
+    follow_if_any(house);
+    tracing::info!(version = %city.version, "the configuration was read again and is in force");
+    Ok(())
 }

@@ -1,8 +1,10 @@
 //! The one listener: API, console, metrics.
 
 use axum::Router;
+use citybrain_console::House;
 use citybrain_dispatcher::Services;
 use citybrain_ingest_config::City;
+use citybrain_types::Configurator;
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,6 +30,14 @@ pub fn learn_address(city: &mut City, address: SocketAddr) {
     }
 }
 
+/// The metrics as `/metrics` shows them.
+fn written(registry: &Registry) -> String {
+    let mut text = String::new();
+    // Writing into a string does not fail.
+    let _ = prometheus_client::encoding::text::encode(&mut text, registry);
+    text
+}
+
 /// The running server.
 pub struct Serving {
     stop: CancellationToken,
@@ -36,13 +46,21 @@ pub struct Serving {
 
 impl Serving {
     /// Serves until [`Serving::stop`].
-    pub fn start(listener: TcpListener, services: Services, registry: Arc<Registry>) -> Self {
+    pub fn start(
+        listener: TcpListener,
+        services: Services,
+        registry: Arc<Registry>,
+        configurator: Option<Arc<dyn Configurator>>,
+    ) -> Self {
         let stop = CancellationToken::new();
+        let for_console = Arc::clone(&registry);
+        let house = House { metrics: Arc::new(move || written(&for_console)), configurator };
         let routes: Router = citybrain_dispatcher::api::router(services.clone(), registry)
-            .merge(citybrain_console::router(services));
+            .merge(citybrain_console::router(services, house));
+        let service = routes.into_make_service_with_connect_info::<SocketAddr>();
         let stopped = stop.clone().cancelled_owned();
         let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stopped).await {
+            if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
                 tracing::error!(%error, "the listener failed");
             }
         });

@@ -18,7 +18,7 @@ pub fn simulate(args: SimulateArgs) -> anyhow::Result<ExitCode> {
 async fn serve(args: SimulateArgs) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     if let Some(cameras) = args.farm.cameras {
-        crate::open_files::allow(cameras);
+        citybrain_pipeline::open_files::allow(cameras);
         return crate::farm::serve(args, &mut signals).await;
     }
     let script = match (&args.street, &args.clips) {

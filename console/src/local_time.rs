@@ -14,8 +14,24 @@ impl LocalTime {
 
     /// ISO date and time of day to the second.
     pub fn show(&self, moment: Timestamp) -> String {
+        self.by(moment, "%Y-%m-%d %H:%M:%S")
+    }
+
+    /// ISO date and time of day to the millisecond.
+    pub fn show_millis(&self, moment: Timestamp) -> String {
+        self.by(moment, "%Y-%m-%d %H:%M:%S%.3f")
+    }
+
+    /// A moment as a browser's field of date and time sends it, on the city's clock: `2026-12-01T08:00`.
+    pub fn read(&self, text: &str) -> Option<Timestamp> {
+        let moment: jiff::civil::DateTime = text.parse().ok()?;
+        let zoned = moment.to_zoned(self.0.clone()).ok()?;
+        Some(Timestamp::from_micros(zoned.timestamp().as_microsecond()))
+    }
+
+    fn by(&self, moment: Timestamp, pattern: &str) -> String {
         match jiff::Timestamp::from_microsecond(moment.as_micros()) {
-            Ok(moment) => moment.to_zoned(self.0.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            Ok(moment) => moment.to_zoned(self.0.clone()).strftime(pattern).to_string(),
             Err(_) => moment.to_string(),
         }
     }
@@ -35,5 +51,13 @@ mod tests {
         let moment = Timestamp::from_millis(1_795_300_000_000);
         assert_eq!(LocalTime::of("UTC").show(moment), "2026-11-21 22:26:40");
         assert_eq!(LocalTime::of("Asia/Shanghai").show(moment), "2026-11-22 06:26:40");
+        assert_eq!(LocalTime::of("UTC").show_millis(moment), "2026-11-21 22:26:40.000");
+    }
+
+    #[test]
+    fn a_moment_that_is_entered_is_on_the_citys_clock() {
+        let read = LocalTime::of("Asia/Shanghai").read("2026-11-22T06:26:40");
+        assert_eq!(read, Some(Timestamp::from_millis(1_795_300_000_000)));
+        assert_eq!(LocalTime::of("Asia/Shanghai").read("tomorrow"), None);
     }
 }

@@ -24,8 +24,12 @@ RUN_PACKAGES=(
 TEST_PACKAGES=(
     "curl:asks the API in the tests"
     "python3-aiosmtpd:mail server of the tests"
+    "postgresql:the other database that cases are kept in; the tests start servers of their own"
     "ffmpeg:makes odd streams for the tests"
     "python3-venv:holds the programs that read the detection log in its test"
+    "chromium:shows the console's pages in the tests"
+    "chromium-driver:drives it"
+    "fonts-wqy-zenhei:Chinese on the pages that it shows"
 )
 
 BENCH_PACKAGES=(

@@ -30,3 +30,16 @@ prebuilt_cargo_deny() {
 cargo_deny() {
     "$CARGO_DENY" "$@"
 }
+
+SCHEMATHESIS_VERSION=4.32.5
+SCHEMATHESIS=.citybrain/tools/schemathesis-$SCHEMATHESIS_VERSION/bin/schemathesis
+
+install_schemathesis() {
+    [ -x "$SCHEMATHESIS" ] && return
+    install_packages "python3-venv:holds schemathesis"
+    say "installing schemathesis $SCHEMATHESIS_VERSION, which asks the API what it should refuse"
+    local home=.citybrain/tools/schemathesis-$SCHEMATHESIS_VERSION
+    rm -rf "$home"
+    python3 -m venv "$home"
+    "$home/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$SCHEMATHESIS_VERSION"
+}

@@ -104,9 +104,11 @@ pub(crate) fn escaped(text: &str) -> String {
     safe
 }
 
-/// CAP wants names without spaces, commas, `<` and `&`.
+/// CAP wants names without spaces, commas, `<` and `&`, which other markup is written with.
 fn identifier(name: &str) -> String {
-    name.chars().map(|c| if c.is_whitespace() || matches!(c, ',' | '<' | '&') { '_' } else { c }).collect()
+    name.chars()
+        .map(|c| if c.is_whitespace() || matches!(c, ',' | '<' | '>' | '&' | '"') { '_' } else { c })
+        .collect()
 }
 
 /// CAP wants an offset in figures, and whole seconds.
@@ -148,5 +150,198 @@ mod tests {
             "<references>city__brain,fire-20261122-0123456789abcdef,2025-06-01T06:00:00+00:00</references>";
         assert!(last.contains(reference) && last.contains("<msgType>Cancel</msgType>"), "{last}");
         assert!(last.contains("<identifier>fire-20261122-0123456789abcdef.5</identifier>"));
+    }
+
+    /// What CAP 1.2 (section 3.2) allows in an element: its children in their order, each with how often it may stand, and
+    /// the values that are enumerated.
+    struct Rule {
+        name: &'static str,
+        at_least: usize,
+        at_most: usize,
+        values: &'static [&'static str],
+    }
+
+    const fn rule(
+        name: &'static str,
+        at_least: usize,
+        at_most: usize,
+        values: &'static [&'static str],
+    ) -> Rule {
+        Rule { name, at_least, at_most, values }
+    }
+
+    const MANY: usize = usize::MAX;
+    const ALERT: &[Rule] = &[
+        rule("identifier", 1, 1, &[]),
+        rule("sender", 1, 1, &[]),
+        rule("sent", 1, 1, &[]),
+        rule("status", 1, 1, &["Actual", "Exercise", "System", "Test", "Draft"]),
+        rule("msgType", 1, 1, &["Alert", "Update", "Cancel", "Ack", "Error"]),
+        rule("source", 0, 1, &[]),
+        rule("scope", 1, 1, &["Public", "Restricted", "Private"]),
+        rule("restriction", 0, 1, &[]),
+        rule("addresses", 0, 1, &[]),
+        rule("code", 0, MANY, &[]),
+        rule("note", 0, 1, &[]),
+        rule("references", 0, 1, &[]),
+        rule("incidents", 0, 1, &[]),
+        rule("info", 0, MANY, &[]),
+    ];
+    const INFO: &[Rule] = &[
+        rule("language", 0, 1, &[]),
+        rule(
+            "category",
+            1,
+            MANY,
+            &[
+                "Geo",
+                "Met",
+                "Safety",
+                "Security",
+                "Rescue",
+                "Fire",
+                "Health",
+                "Env",
+                "Transport",
+                "Infra",
+                "CBRNE",
+                "Other",
+            ],
+        ),
+        rule("event", 1, 1, &[]),
+        rule(
+            "responseType",
+            0,
+            MANY,
+            &["Shelter", "Evacuate", "Prepare", "Execute", "Avoid", "Monitor", "Assess", "AllClear", "None"],
+        ),
+        rule("urgency", 1, 1, &["Immediate", "Expected", "Future", "Past", "Unknown"]),
+        rule("severity", 1, 1, &["Extreme", "Severe", "Moderate", "Minor", "Unknown"]),
+        rule("certainty", 1, 1, &["Observed", "Likely", "Possible", "Unlikely", "Unknown"]),
+        rule("audience", 0, 1, &[]),
+        rule("eventCode", 0, MANY, &[]),
+        rule("effective", 0, 1, &[]),
+        rule("onset", 0, 1, &[]),
+        rule("expires", 0, 1, &[]),
+        rule("senderName", 0, 1, &[]),
+        rule("headline", 0, 1, &[]),
+        rule("description", 0, 1, &[]),
+        rule("instruction", 0, 1, &[]),
+        rule("web", 0, 1, &[]),
+        rule("contact", 0, 1, &[]),
+        rule("parameter", 0, MANY, &[]),
+        rule("resource", 0, MANY, &[]),
+        rule("area", 0, MANY, &[]),
+    ];
+    const AREA: &[Rule] = &[
+        rule("areaDesc", 1, 1, &[]),
+        rule("polygon", 0, MANY, &[]),
+        rule("circle", 0, MANY, &[]),
+        rule("geocode", 0, MANY, &[]),
+        rule("altitude", 0, 1, &[]),
+        rule("ceiling", 0, 1, &[]),
+    ];
+
+    /// The children of an element: their names and what stands in them. Fails on what is not well-formed.
+    fn children(inside: &str) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut rest = inside.trim();
+        while !rest.is_empty() {
+            let after = rest.strip_prefix('<').unwrap_or_else(|| panic!("text between elements: {rest}"));
+            let (name, after) = after.split_once('>').unwrap();
+            assert!(name.chars().all(|c| c.is_ascii_alphanumeric()), "<{name}>");
+            let (text, after) = after.split_once(&format!("</{name}>")).unwrap();
+            found.push((name.to_owned(), text.to_owned()));
+            rest = after.trim_start();
+        }
+        found
+    }
+
+    fn check(rules: &[Rule], inside: &str) -> Vec<(String, String)> {
+        let all = children(inside);
+        let order: Vec<usize> = all
+            .iter()
+            .map(|(name, _)| {
+                let known = rules.iter().position(|rule| rule.name == name);
+                known.unwrap_or_else(|| panic!("CAP knows no {name} here"))
+            })
+            .collect();
+        assert!(order.is_sorted(), "elements out of order: {all:?}");
+        for rule in rules {
+            let of_it: Vec<_> = all.iter().filter(|(name, _)| name == rule.name).collect();
+            assert!(
+                (rule.at_least..=rule.at_most).contains(&of_it.len()),
+                "{} of {}",
+                of_it.len(),
+                rule.name
+            );
+            for (_, text) in of_it.iter().filter(|_| !rule.values.is_empty()) {
+                assert!(rule.values.contains(&text.as_str()), "{} is no {}", text, rule.name);
+            }
+        }
+        all
+    }
+
+    /// `2025-06-01T06:00:00+00:00`: CAP wants an offset in figures, and takes no `Z`.
+    fn is_moment(text: &str) -> bool {
+        let form: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        matches!(form.as_str(), "0000-00-00T00:00:00+00:00" | "0000-00-00T00:00:00-00:00")
+    }
+
+    fn check_alert(xml: &str) {
+        let inside = xml
+            .strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")
+            .and_then(|xml| xml.strip_prefix("<alert xmlns=\"urn:oasis:names:tc:emergency:cap:1.2\">"))
+            .and_then(|xml| xml.trim_end().strip_suffix("</alert>"));
+        let alert = check(ALERT, inside.unwrap());
+        let text = |of: &[(String, String)], name: &str| {
+            of.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone())
+        };
+        for name in ["identifier", "sender"] {
+            let text = text(&alert, name).unwrap();
+            assert!(!text.is_empty() && !text.contains([' ', ',', '<', '&']), "{name} is '{text}'");
+        }
+        assert!(is_moment(&text(&alert, "sent").unwrap()));
+        assert_eq!(text(&alert, "scope").unwrap() == "Restricted", text(&alert, "restriction").is_some());
+        let refers = text(&alert, "references");
+        assert_eq!(text(&alert, "msgType").unwrap() == "Alert", refers.is_none());
+        for reference in refers.iter().flat_map(|all| all.split(' ')) {
+            let parts: Vec<_> = reference.split(',').collect();
+            assert!(matches!(parts[..], [_, _, sent] if is_moment(sent)), "{reference}");
+        }
+        let info = check(INFO, &text(&alert, "info").unwrap());
+        for name in ["effective", "onset", "expires"] {
+            assert!(text(&info, name).is_none_or(|text| is_moment(&text)), "{name}");
+        }
+        assert!(text(&info, "web").is_none_or(|web| Url::parse(&web).is_ok()));
+        let area = check(AREA, &text(&info, "area").unwrap());
+        if let Some(circle) = text(&area, "circle") {
+            let (point, radius) = circle.split_once(' ').unwrap();
+            let numbers: Vec<f64> = point.split(',').chain([radius]).map(|n| n.parse().unwrap()).collect();
+            assert!(
+                matches!(numbers[..], [lat, lon, km] if lat.abs() <= 90.0 && lon.abs() <= 180.0 && km > 0.0)
+            );
+        }
+    }
+
+    #[test]
+    fn every_alert_keeps_to_the_elements_order_and_values_of_cap_1_2() {
+        let link = Url::parse("http://127.0.0.1:8080/cases/x?a=1&b=2").unwrap();
+        for state in CaseState::ALL {
+            for (position, camera, area) in
+                [(Some([121.5, 31.2]), true, Some("<quay>, \"dock\" & 'pier'\u{1}\n")), (None, false, None)]
+            {
+                let mut case = a_case("gate-1");
+                case.state = *state;
+                case.position = position;
+                case.camera = case.camera.filter(|_| camera);
+                case.work.area = area.map(str::to_owned);
+                case.version = 7;
+                let first = !matches!(state, CaseState::Void | CaseState::Linked);
+                for first in [first, false] {
+                    check_alert(&alert(&case, "citybrain/<Test> & Harbour, 1", first, &link));
+                }
+            }
+        }
     }
 }

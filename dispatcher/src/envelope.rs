@@ -25,6 +25,8 @@ pub enum EventType {
     CaseOpened,
     /// A case has changed.
     CaseUpdated,
+    /// A case still waits to be taken; sent to those who have not.
+    Waiting,
     /// Most of the time of a stage is gone.
     YellowCard,
     /// The deadline of a stage has passed.
@@ -34,11 +36,12 @@ pub enum EventType {
 }
 
 impl EventType {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::PreAlarm,
         Self::Withdrawn,
         Self::CaseOpened,
         Self::CaseUpdated,
+        Self::Waiting,
         Self::YellowCard,
         Self::RedCard,
         Self::Escalated,
@@ -52,6 +55,7 @@ impl EventType {
             Self::Withdrawn => "citybrain.fire.withdrawn",
             Self::CaseOpened => "citybrain.case.opened",
             Self::CaseUpdated => "citybrain.case.updated",
+            Self::Waiting => "citybrain.case.waiting",
             Self::YellowCard => "citybrain.case.yellow_card",
             Self::RedCard => "citybrain.case.red_card",
             Self::Escalated => "citybrain.case.escalated",
@@ -66,6 +70,7 @@ impl EventType {
             Self::Withdrawn => "Pre-alarm withdrawn",
             Self::CaseOpened => "New case",
             Self::CaseUpdated => "Case changed",
+            Self::Waiting => "Case still waits",
             Self::YellowCard => "Yellow card",
             Self::RedCard => "Red card",
             Self::Escalated => "Escalated",

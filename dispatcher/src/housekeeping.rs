@@ -2,7 +2,7 @@
 
 use crate::metrics::Metrics;
 use crate::services::Change;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use citybrain_types::{CameraDirectory, CameraId, Clock};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,6 +18,9 @@ const TOLD_IN_A_ROUND: usize = 100;
 
 /// Answers under idempotency keys are kept this long: nobody sends the same request again later.
 const ANSWERS_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Silences that are over are kept this long, for whoever asks why something was not told.
+const SILENCES_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// Answers that are too old are forgotten this often.
 const FORGET_EVERY_ROUNDS: u64 = 3_600;
@@ -50,7 +53,7 @@ pub(crate) async fn run(house: Housekeeping) {
         }
         rounds += 1;
         if rounds.is_multiple_of(FORGET_EVERY_ROUNDS)
-            && let Err(error) = house.store.forget_answers(house.clock.now().minus(ANSWERS_KEPT)).await
+            && let Err(error) = house.forget().await
         {
             house.metrics.store_failed(&error);
         }
@@ -58,6 +61,12 @@ pub(crate) async fn run(house: Housekeeping) {
 }
 
 impl Housekeeping {
+    async fn forget(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.store.forget_answers(now.minus(ANSWERS_KEPT)).await?;
+        self.store.forget_silences(now.minus(SILENCES_KEPT)).await
+    }
+
     fn tell_changed_cameras(&self, known: &mut HashMap<CameraId, &'static str>) {
         let statuses = self.cameras.statuses().into_iter();
         let changed = statuses.filter(|status| known.get(&status.camera) != Some(&status.state.name()));

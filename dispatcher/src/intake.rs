@@ -4,6 +4,7 @@
 //! disturbs the rest of its batch.
 
 use crate::metrics::{Metrics, Stage};
+use crate::ruling::{Input, Ruling};
 use crate::store::Watermark;
 use citybrain_ingest_config::City;
 use citybrain_types::{CameraId, Clock, DetectionBatch, FrameDetections, Timestamp};
@@ -208,13 +209,15 @@ pub(crate) struct IntakeStage {
     pub(crate) city: watch::Receiver<Arc<City>>,
     pub(crate) intake: Intake,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) next: mpsc::Sender<Vec<FrameDetections>>,
+    pub(crate) next: mpsc::Sender<Input<FrameDetections>>,
     /// Where what is taken is logged, where it is.
-    pub(crate) log: Option<mpsc::Sender<(Vec<FrameDetections>, Timestamp)>>,
+    pub(crate) log: Option<mpsc::Sender<(Input<FrameDetections>, Timestamp)>>,
     pub(crate) metrics: Metrics,
     pub(crate) attached: Arc<AtomicBool>,
     /// No more is awaited from the bus; what it holds already is still taken.
     pub(crate) close: CancellationToken,
+    /// What was decided before the first frame.
+    pub(crate) before: Vec<Ruling>,
 }
 
 /// Takes batches until the bus is gone or closed and empty, then lets go of the next stage.
@@ -222,14 +225,29 @@ pub(crate) async fn run(
     mut stage: IntakeStage,
     mut bus: mpsc::Receiver<DetectionBatch>,
     mut readings: mpsc::Receiver<DetectionBatch>,
+    mut rulings: mpsc::Receiver<Ruling>,
 ) {
     stage.attached.store(true, Ordering::Release);
+    for ruling in std::mem::take(&mut stage.before) {
+        let at = stage.clock.now();
+        if !stage.hand_on(Input::Said(ruling), at).await {
+            return;
+        }
+    }
     let close = stage.close.clone();
     loop {
         let batch = tokio::select! {
             biased;
             () = close.cancelled(), if !bus.is_closed() => {
                 bus.close();
+                continue;
+            }
+            // Few and small: what somebody has decided holds before the next look.
+            Some(ruling) = rulings.recv() => {
+                let at = stage.clock.now();
+                if !stage.hand_on(Input::Said(ruling), at).await {
+                    break;
+                }
                 continue;
             }
             batch = bus.recv() => batch,
@@ -261,13 +279,18 @@ impl IntakeStage {
         if frames.is_empty() {
             return true;
         }
-        // Logged before it is judged, so that the log holds whatever a case was opened for.
+        self.hand_on(Input::Seen(frames), started).await
+    }
+
+    /// Logged before it is judged, so that the log holds whatever a case was opened for. `false` when the next stage is
+    /// gone.
+    async fn hand_on(&mut self, taken: Input<FrameDetections>, at: Timestamp) -> bool {
         if let Some(log) = &self.log
-            && log.send((frames.clone(), started)).await.is_err()
+            && log.send((taken.clone(), at)).await.is_err()
         {
             self.log = None;
         }
-        self.next.send(frames).await.is_ok()
+        self.next.send(taken).await.is_ok()
     }
 }
 

@@ -25,42 +25,46 @@ pub mod fail_point;
 mod housekeeping;
 pub mod incident;
 pub mod intake;
+mod line;
 pub mod log;
 pub mod metrics;
 pub mod outbox;
+pub mod people;
 pub mod permit;
 pub mod photo;
+pub mod policy;
 pub mod replay;
+pub mod ruling;
 pub mod sensor;
 pub mod services;
+pub mod silence;
 pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod tune;
+pub mod verdict;
 
 pub use case::OrderError;
+pub use citybrain_ingest_config::City;
 pub use services::{CameraView, CaseView, Change, Readiness, Services};
 pub use store::{
     CaseFilter, CasePage, Cursor, DeliveryFilter, DeliveryPage, PageRequest, Replay, StoreError,
 };
 
-use case::{CaseStage, Desk, Glance, Recheck};
-use citybrain_ingest_config::City;
-use citybrain_types::{CameraDirectory, Clock, DetectionBatch, EventKind, FocusRequest, IncidentId};
+use case::Recheck;
+use citybrain_ingest_config::resolved::SignIn;
+use citybrain_types::{CameraDirectory, Clock, DetectionBatch, FocusRequest};
 use delivery::Deliveries;
-use evidence::{Evidence, EvidenceStage};
-use housekeeping::Housekeeping;
-use incident::{Incident, IncidentStage, Incidents};
-use intake::{Intake, IntakeStage};
-use log::{Compactor, LOG_FOLDER, LogStore, LogWriter, StoreAddressError};
+use line::{Beside, Line, Memory, Shared};
+use log::{LogStore, StoreAddressError};
 use metrics::Metrics;
 use prometheus_client::registry::Registry;
-use services::ServiceParts;
+use silence::SilenceKeeper;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use store::{Store, Watermark};
+use store::Store;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -68,12 +72,12 @@ use tokio_util::sync::CancellationToken;
 /// Batches between two stages. Deciding takes microseconds and only the commit waits for the disk, so a few are
 /// enough to keep it busy; more would hide back-pressure from the bus.
 const STAGE_QUEUE: usize = 8;
-/// Steps before the commit: what waits here shares one sync of the disk.
-const COMMIT_QUEUE: usize = 64;
-/// Cases that people have refused, and that the incidents have not been told of: looks come every second.
+/// What was decided beside the looks and is not taken in yet; whoever decides waits while there are more.
 const RULINGS_QUEUE: usize = 256;
 /// Changes a slow listener may be behind; then it is told that it missed some.
 const LISTENER_QUEUE: usize = 1024;
+/// Batches of what almost opened, on their way to the store; one that does not fit is dropped from the sample.
+const CANDIDATE_QUEUE: usize = 64;
 /// How long shutdown waits for the sender of the bus to go before it closes the bus itself.
 const BUS_PATIENCE: Duration = Duration::from_secs(1);
 /// How long shutdown waits for the stages to commit what they hold, and again after it has told them to give up.
@@ -116,6 +120,14 @@ pub enum StartError {
     /// The detection log has no place.
     #[error("{0}; see dispatch.log_url")]
     Log(#[from] StoreAddressError),
+    /// Nobody could be let in.
+    #[error(transparent)]
+    People(#[from] people::PeopleError),
+    /// Everybody would be let in from everywhere.
+    #[error(
+        "people.sign_in is 'open' while {0} can be reached by others: listen on 127.0.0.1, or have people sign in"
+    )]
+    OpenToStrangers(std::net::SocketAddr),
 }
 
 /// A running dispatcher. Dropping it leaves the tasks running; end it with [`Dispatcher::shutdown`].
@@ -125,29 +137,9 @@ pub struct Dispatcher {
     store: Store,
     deliveries: Deliveries,
     stages: Vec<JoinHandle<()>>,
-    housekeeping: JoinHandle<()>,
+    beside: Beside,
     close_bus: CancellationToken,
     abandon_commits: CancellationToken,
-    timers: JoinHandle<()>,
-    stop_housekeeping: CancellationToken,
-    permits: JoinHandle<()>,
-    sensors: JoinHandle<()>,
-}
-
-/// What the stages share.
-#[derive(Clone)]
-struct Shared {
-    city: watch::Receiver<Arc<City>>,
-    store: Store,
-    clock: Arc<dyn Clock>,
-    metrics: Metrics,
-    listeners: broadcast::Sender<Change>,
-}
-
-/// What the store remembers of the time before.
-struct Memory {
-    incidents: Vec<Incident>,
-    watermarks: Vec<Watermark>,
 }
 
 /// Opens the store, goes on with what was open and pending, and takes detections from the bus.
@@ -156,206 +148,106 @@ struct Memory {
 /// [`StartError`] when the data folder cannot be made or the store cannot be opened or read.
 pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError> {
     let DispatcherParts { city, bus, cameras, focus, clock, registry } = parts;
+    if city.is_open_to_strangers() {
+        return Err(StartError::OpenToStrangers(city.site.listen));
+    }
     let city = sensor::with_sensors(city);
     // Refused when the program has chosen a provider already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let data_dir = &city.site.data_dir;
-    tokio::fs::create_dir_all(data_dir)
-        .await
-        .map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
-    let store = Store::open(data_dir).await?;
+    let store = open_store(&city).await?;
     let log = (city.dispatch.log_budget_bytes > 0).then(|| LogStore::of(&city)).transpose()?;
     let memory = Memory { incidents: store.open_incidents().await?, watermarks: store.watermarks().await? };
     let metrics = Metrics::register(registry);
+    let people = people(&city, &store, &clock, registry).await?;
     let (listeners, _) = broadcast::channel(LISTENER_QUEUE);
     let (to_answers, answers) = mpsc::channel(case::ANSWER_QUEUE);
     let deliveries =
         Deliveries::new(store.clone(), Arc::clone(&clock), metrics.clone(), listeners.clone(), to_answers);
     deliveries.reload(&city);
-
-    let register = permit::first_read(&city, &metrics).await;
-    let (register_read, register) = watch::channel(Arc::new(register));
+    let register = Arc::new(permit::first_read(&city, &metrics).await);
     let (rule, rulings) = mpsc::channel(RULINGS_QUEUE);
     let (city_in_force, city) = watch::channel(city);
-    let shared = Shared { city, store: store.clone(), clock, metrics, listeners };
+    let (candidates, almost) = mpsc::channel(CANDIDATE_QUEUE);
+    tokio::spawn(verdict::keep_candidates(store.clone(), almost));
+    let shadows = policy::Shadows::new(store.clone());
+    let shared = Shared { city, store, clock, metrics, listeners, shadows, candidates };
+    let silences = SilenceKeeper::open(
+        shared.city.clone(),
+        shared.store.clone(),
+        Arc::clone(&shared.clock),
+        rule.clone(),
+    )
+    .await?;
+    let desk = shared.desk(deliveries.mailroom(), rule.clone(), silences.clone());
     let bus_attached = Arc::new(AtomicBool::new(true));
-    let [close_bus, abandon_commits, stop_housekeeping] = std::array::from_fn(|_| CancellationToken::new());
-    let mailroom = deliveries.mailroom();
-    let desk = Desk {
-        city: shared.city.clone(),
-        store: store.clone(),
-        clock: Arc::clone(&shared.clock),
-        mailroom: mailroom.clone(),
-        listeners: shared.listeners.clone(),
-        metrics: shared.metrics.clone(),
-    };
-    let timers = tokio::spawn(case::run_timers(desk.clone(), stop_housekeeping.clone()));
+    let office = shared.office(rule.clone()).await?;
+    let services = shared.services(
+        &desk,
+        silences.clone(),
+        office.clone(),
+        people,
+        Arc::clone(&cameras),
+        Arc::clone(&bus_attached),
+    );
+    let [close_bus, abandon_commits, stop] = std::array::from_fn(|_| CancellationToken::new());
+    let (heard, readings) = mpsc::channel(STAGE_QUEUE);
+    let beside = shared.beside(&desk, &cameras, rule, Arc::clone(&register), heard, stop);
     // Ends with the last connection that could hear an answer.
     tokio::spawn(case::run_answers(desk.clone(), answers));
-    let services = Services::new(ServiceParts {
-        desk: desk.clone(),
-        city: shared.city.clone(),
-        store: store.clone(),
-        cameras: Arc::clone(&cameras),
-        clock: Arc::clone(&shared.clock),
-        listeners: shared.listeners.clone(),
-        bus_attached: Arc::clone(&bus_attached),
-        rule,
-        wake: Box::new({
-            let mailroom = mailroom.clone();
-            move || mailroom.wake()
-        }),
-    });
-    let for_recheck = Arc::clone(&cameras);
-    let housekeeping = tokio::spawn(housekeeping::run(Housekeeping {
-        store: store.clone(),
-        cameras,
-        listeners: shared.listeners.clone(),
-        metrics: shared.metrics.clone(),
-        clock: Arc::clone(&shared.clock),
-        stop: stop_housekeeping.clone(),
-    }));
-    let permits = tokio::spawn(permit::keep_read(
-        shared.city.clone(),
-        register_read,
-        shared.metrics.clone(),
-        stop_housekeeping.clone(),
-    ));
-    let (heard, readings) = mpsc::channel(STAGE_QUEUE);
-    let sensors = tokio::spawn(sensor::listen(
-        shared.city.clone(),
-        heard,
-        Arc::clone(&shared.clock),
-        shared.metrics.clone(),
-        stop_housekeeping.clone(),
-    ));
+    let (to_recheck, glances) = mpsc::channel(STAGE_QUEUE);
     let line = Line {
         bus,
         readings,
         focus,
-        mailroom,
+        mailroom: deliveries.mailroom(),
         bus_attached,
         close_bus: &close_bus,
         abandon: &abandon_commits,
-        register,
+        before: shared.said_before(register, &silences, &office),
         rulings,
+        recheck: to_recheck,
         log,
     };
-    let (to_recheck, glances) = mpsc::channel(STAGE_QUEUE);
-    let recheck = Recheck { desk, cameras: for_recheck };
-    let mut stages = line.build(&shared, memory, to_recheck);
-    stages.push(tokio::spawn(case::run_recheck(recheck, glances)));
+    let mut stages = line.build(&shared, memory);
+    stages.push(tokio::spawn(case::run_recheck(Recheck { desk, cameras }, glances)));
+    let store = shared.store;
     Ok(Dispatcher {
         city: city_in_force,
         services,
         store,
         deliveries,
         stages,
-        housekeeping,
-        timers,
+        beside,
         close_bus,
         abandon_commits,
-        stop_housekeeping,
-        permits,
-        sensors,
     })
 }
 
-/// The ends of the line of stages.
-struct Line<'a> {
-    bus: mpsc::Receiver<DetectionBatch>,
-    readings: mpsc::Receiver<DetectionBatch>,
-    focus: mpsc::Sender<FocusRequest>,
-    mailroom: delivery::Mailroom,
-    bus_attached: Arc<AtomicBool>,
-    close_bus: &'a CancellationToken,
-    abandon: &'a CancellationToken,
-    register: watch::Receiver<Arc<permit::Register>>,
-    rulings: mpsc::Receiver<IncidentId>,
-    log: Option<LogStore>,
+/// Users and the audit log; where nobody can sign in yet, the way for the first admin.
+async fn people(
+    city: &City,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    registry: &mut Registry,
+) -> Result<people::People, StartError> {
+    let metrics = people::PeopleMetrics::register(registry);
+    let data_dir = &city.site.data_dir;
+    let people = people::People::new(store.clone(), data_dir, Arc::clone(clock), metrics)?;
+    if city.people.sign_in == SignIn::Required {
+        let page = city.site.public_url.join("set-up").map_or_else(|_| String::new(), String::from);
+        people.await_first_admin(data_dir, &page).await?;
+    }
+    let head = people.audit_head().await?;
+    tracing::info!(%head, "the audit log goes on after this row");
+    Ok(people)
 }
 
-impl Line<'_> {
-    /// Builds the stages, the last first; each gets the sender of the next and of no other.
-    fn build(
-        self,
-        shared: &Shared,
-        memory: Memory,
-        recheck: mpsc::Sender<Vec<Glance>>,
-    ) -> Vec<JoinHandle<()>> {
-        let city = Arc::clone(&shared.city.borrow());
-        let (to_case, steps) = mpsc::channel(COMMIT_QUEUE);
-        let case = tokio::spawn(case::run(
-            CaseStage {
-                city: shared.city.clone(),
-                store: shared.store.clone(),
-                clock: Arc::clone(&shared.clock),
-                mailroom: self.mailroom,
-                listeners: shared.listeners.clone(),
-                metrics: shared.metrics.clone(),
-                recheck,
-                abandon: self.abandon.clone(),
-            },
-            steps,
-        ));
-        let faulty: Vec<_> = memory
-            .incidents
-            .iter()
-            .filter(|incident| incident.kind.as_str() == EventKind::CAMERA_FAULT)
-            .map(|incident| incident.camera.clone())
-            .collect();
-        let mut incidents = Incidents::new(&city, memory.incidents);
-        incidents.use_register(Arc::clone(&self.register.borrow()));
-        let (to_incident, looks) = mpsc::channel(STAGE_QUEUE);
-        let incident = tokio::spawn(incident::run(
-            IncidentStage {
-                city: shared.city.clone(),
-                incidents,
-                register: self.register,
-                rulings: self.rulings,
-                clock: Arc::clone(&shared.clock),
-                next: to_case,
-                metrics: shared.metrics.clone(),
-            },
-            looks,
-        ));
-        let (to_evidence, frames) = mpsc::channel(STAGE_QUEUE);
-        let evidence = tokio::spawn(evidence::run(
-            EvidenceStage {
-                city: shared.city.clone(),
-                evidence: Evidence::new(Arc::clone(&city), faulty),
-                clock: Arc::clone(&shared.clock),
-                focus: self.focus,
-                next: to_incident,
-                metrics: shared.metrics.clone(),
-            },
-            frames,
-        ));
-        let (to_log, taken) = mpsc::channel(STAGE_QUEUE);
-        let log = self.log.map(|store| {
-            let folder = city.site.data_dir.join(LOG_FOLDER);
-            let (writer, open, closed) = LogWriter::new(folder.clone());
-            let (clock, metrics) = (Arc::clone(&shared.clock), shared.metrics.clone());
-            let compactor =
-                Compactor { store, folder, city: shared.city.clone(), open, closed, clock, metrics };
-            tokio::spawn(log::run(writer, taken, compactor, shared.metrics.clone()))
-        });
-        let intake = tokio::spawn(intake::run(
-            IntakeStage {
-                city: shared.city.clone(),
-                intake: Intake::new(city, memory.watermarks),
-                clock: Arc::clone(&shared.clock),
-                next: to_evidence,
-                log: log.is_some().then_some(to_log),
-                metrics: shared.metrics.clone(),
-                attached: self.bus_attached,
-                close: self.close_bus.clone(),
-            },
-            self.bus,
-            self.readings,
-        ));
-        [intake, evidence, incident, case].into_iter().chain(log).collect()
-    }
+async fn open_store(city: &City) -> Result<Store, StartError> {
+    let data_dir = &city.site.data_dir;
+    tokio::fs::create_dir_all(data_dir)
+        .await
+        .map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
+    Ok(Store::open_configured(&city.store, data_dir).await?)
 }
 
 impl Dispatcher {
@@ -376,7 +268,7 @@ impl Dispatcher {
     /// Takes what the bus still holds, commits it, and lets deliveries under way finish within five seconds. What
     /// is pending stays in the outbox and goes out after the next start.
     pub async fn shutdown(self) {
-        let Self { stages, deliveries, housekeeping, permits, sensors, timers, store, .. } = self;
+        let Self { stages, deliveries, mut beside, store, .. } = self;
         let mut all = std::pin::pin!(futures::future::join_all(stages));
         // The sender of the bus is usually gone by now; one that is forgotten must not hold the program up.
         if tokio::time::timeout(BUS_PATIENCE, &mut all).await.is_err() {
@@ -388,19 +280,10 @@ impl Dispatcher {
                 }
             }
         }
-        self.stop_housekeeping.cancel();
-        if permits.await.is_err() || sensors.await.is_err() {
-            tracing::warn!(
-                "the reader of the permit register or the listener to sensors died before the shutdown"
-            );
-        }
-        if timers.await.is_err() {
-            tracing::warn!("the task that keeps the clocks of cases died before the shutdown");
-        }
+        beside.stop.cancel();
+        beside.sources_ended().await;
         deliveries.shutdown(DELIVERY_PATIENCE).await;
-        if housekeeping.await.is_err() {
-            tracing::warn!("housekeeping died before the shutdown");
-        }
+        beside.housekeeping_ended().await;
         store.close().await;
     }
 }

@@ -69,6 +69,7 @@ pub struct Metrics {
     outbox_pending: Gauge,
     destination_down: Family<Labels<1>, Gauge>,
     camera_faults: Gauge,
+    candidates: Family<Labels<1>, Counter>,
 }
 
 /// A tenth of a millisecond to ten seconds: a step of a stage.
@@ -110,6 +111,7 @@ impl Metrics {
             outbox_pending: Gauge::default(),
             destination_down: Family::default(),
             camera_faults: Gauge::default(),
+            candidates: Family::default(),
         };
         metrics.register_times(registry);
         metrics.register_counts(registry);
@@ -146,6 +148,11 @@ impl Metrics {
             "citybrain_detections_ignored",
             "Detections that added nothing to the evidence, by reason",
             self.ignored.clone(),
+        );
+        registry.register(
+            "citybrain_candidates",
+            "Batches of what almost opened a case that were kept for the review, or dropped because it was behind",
+            self.candidates.clone(),
         );
         registry.register(
             "citybrain_sightings_held",
@@ -259,6 +266,11 @@ impl Metrics {
 
     pub(crate) fn log_not_stored(&self) {
         self.log_not_stored.inc();
+    }
+
+    pub(crate) fn candidate(&self, kept: bool) {
+        let outcome = if kept { "kept" } else { "dropped" };
+        self.candidates.get_or_create(&[("outcome", outcome.to_owned())]).inc();
     }
 
     pub(crate) fn log_lost(&self) {

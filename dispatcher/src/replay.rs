@@ -1,16 +1,22 @@
 //! Deciding again what a log leads to: the same cases, byte for byte, however the log is batched, with duplicates in it,
 //! and whatever crashed while it was written or read.
 //!
-//! Nothing is kept on disk and no clock is read, so a replay that was cut off is simply run again. What people did
-//! with the cases is not in the log: a case is told as it stands before anybody has touched it.
+//! Nothing is kept on disk and no clock is read, so a replay that was cut off is simply run again. Of what people did,
+//! the log holds what bears on further cases: that one is void, and silences. Beside that a case is told as it stands
+//! before anybody has touched it.
 
+use crate::case::action::{Action, Order, act};
 use crate::case::{file, verdict};
 use crate::evidence::Evidence;
 use crate::incident::{Incident, IncidentChange, Incidents};
 use crate::intake::{Intake, Refused};
+use crate::log::Entry;
 use crate::permit::Register;
+use crate::ruling::{Decided, Ruling};
+use crate::sensor::with_sensors;
 use citybrain_ingest_config::City;
-use citybrain_types::{Case, CaseChange, DetectionBatch, IncidentId, Timestamp};
+use citybrain_ingest_config::policy::Calibration;
+use citybrain_types::{Case, CaseChange, DetectionBatch, EventKind, IncidentId, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,9 +47,10 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Nothing has happened yet.
+    /// Nothing has happened yet. `register` is asked until the log brings what the registers held then.
     #[must_use]
     pub fn new(city: Arc<City>, register: Arc<Register>) -> Self {
+        let city = with_sensors(city);
         let mut incidents = Incidents::new(&city, []);
         incidents.use_register(register);
         Self {
@@ -54,6 +61,42 @@ impl Replay {
             refused: BTreeMap::new(),
             city,
         }
+    }
+
+    /// Takes an entry of the log.
+    pub fn entry(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Frames(batch) => self.take(batch),
+            Entry::Ruling(ruling) => self.rule(ruling),
+        }
+    }
+
+    /// Takes in what was decided between the frames.
+    pub fn rule(&mut self, ruling: &Ruling) {
+        if let Decided::Refused { incident, because, by, department, reason, .. } = &ruling.what {
+            let (action, by) = (Action::Void(*because), by.clone());
+            let order = Order { action, by, department: department.clone(), reason: reason.clone() };
+            if let Some(known) = self.cases.get_mut(incident)
+                && let Ok((case, changes)) = act(&self.city, &known.case, &order, ruling.at)
+            {
+                known.case = case;
+                known.trail.extend(changes);
+            }
+        }
+        if let Decided::Thresholds { live } = &ruling.what {
+            let laid = live.laid_over(&self.city);
+            self.incidents.reload(&laid);
+            self.evidence.calibrate(live.policy.sound_calibrations());
+            self.evidence.reload(laid);
+        }
+        for change in self.incidents.rule(ruling) {
+            self.decide(change);
+        }
+    }
+
+    /// Takes scores for these probabilities, until the log says otherwise.
+    pub fn calibrate(&mut self, calibration: BTreeMap<EventKind, Calibration>) {
+        self.evidence.calibrate(calibration);
     }
 
     /// Takes a batch of the log.
@@ -98,7 +141,7 @@ impl Replay {
             }
             IncidentChange::Over { incident, at } => {
                 self.refresh(incident.clone());
-                if incident.kind.as_str() == citybrain_types::EventKind::CAMERA_FAULT {
+                if incident.kind.as_str() == EventKind::CAMERA_FAULT {
                     self.heard(&incident, |case| file::close_when_seen_again(&city, case, at));
                 }
             }

@@ -1,19 +1,23 @@
 //! What the API and the console may ask of the dispatcher.
 
 use crate::appraisal::{Appraisal, Period, appraise};
-use crate::case::action::{self, Action, Order};
+use crate::case::action::{self, Order};
 use crate::case::report::{self, Report};
 use crate::case::{Desk, OrderError};
 use crate::envelope;
 use crate::incident::Incident;
+use crate::people::{People, note};
+use crate::policy::{Office, PolicyState};
+use crate::silence::{Draft, Silence, SilenceError, SilenceKeeper};
 use crate::store::{
     Answer, CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
 };
+use crate::verdict::Reviewer;
 use citybrain_ingest_config::City;
-use citybrain_ingest_config::resolved::{Kind, Site};
+use citybrain_ingest_config::resolved::{Kind, SignIn, Site};
 use citybrain_types::{
     CameraDirectory, CameraStatus, Case, CaseAction, CaseChange, CaseId, CaseState, Clock, Delivery,
-    DeliveryState, DestinationId, EventKind, IncidentId, SnapshotRef, VoidReason,
+    DeliveryState, DestinationId, EventKind, SnapshotRef,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,11 +25,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use url::Url;
+
+/// Streams of events that are served at once. Every change is written once for each; the pages of one browser share one.
+pub const MAX_STREAMS: usize = 256;
 
 /// Folder of the snapshots below the data folder; the pipeline writes them.
 pub const SNAPSHOT_FOLDER: &str = "snapshots";
+/// Folder of the originals of snapshots in which something was made unrecognisable.
+pub const ORIGINAL_FOLDER: &str = "originals";
+
+/// Open cases that are listed: a district opens some 550 a day, and has a few days' worth of them open.
+pub const MAX_OPEN: u32 = 10_000;
 
 /// A case with all that is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -76,6 +88,13 @@ pub enum Change {
         /// Where the delivery stands now.
         state: DeliveryState,
     },
+    /// A policy was begun, or stands otherwise.
+    Policy {
+        /// The policy.
+        policy: String,
+        /// How it stands now.
+        state: PolicyState,
+    },
     /// A camera's connection has changed.
     Camera {
         /// How it stands now.
@@ -107,9 +126,13 @@ struct Inner {
     clock: Arc<dyn Clock>,
     listeners: broadcast::Sender<Change>,
     bus_attached: Arc<AtomicBool>,
-    rule: mpsc::Sender<IncidentId>,
+    silences: SilenceKeeper,
+    office: Office,
+    reviewer: Reviewer,
     desk: Desk,
     wake: Box<dyn Fn() + Send + Sync>,
+    people: People,
+    streams: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Services {
@@ -126,18 +149,63 @@ pub(crate) struct ServiceParts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) listeners: broadcast::Sender<Change>,
     pub(crate) bus_attached: Arc<AtomicBool>,
-    /// Tells the incidents what a person has refused.
-    pub(crate) rule: mpsc::Sender<IncidentId>,
+    /// Makes and ends silences.
+    pub(crate) silences: SilenceKeeper,
+    /// Changes policies.
+    pub(crate) office: Office,
+    /// Takes verdicts.
+    pub(crate) reviewer: Reviewer,
     /// Changes cases.
     pub(crate) desk: Desk,
     /// Wakes the workers that deliver.
     pub(crate) wake: Box<dyn Fn() + Send + Sync>,
+    /// Users, sessions, tokens and the audit log.
+    pub(crate) people: People,
 }
 
 impl Services {
     pub(crate) fn new(parts: ServiceParts) -> Self {
-        let ServiceParts { city, store, cameras, clock, listeners, bus_attached, rule, desk, wake } = parts;
-        Self(Arc::new(Inner { city, store, cameras, clock, listeners, bus_attached, rule, desk, wake }))
+        let ServiceParts {
+            city,
+            store,
+            cameras,
+            clock,
+            listeners,
+            bus_attached,
+            silences,
+            office,
+            reviewer,
+            desk,
+            wake,
+            people,
+        } = parts;
+        Self(Arc::new(Inner {
+            city,
+            store,
+            cameras,
+            clock,
+            listeners,
+            bus_attached,
+            silences,
+            office,
+            reviewer,
+            desk,
+            wake,
+            people,
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        }))
+    }
+
+    /// Users, sessions, tokens and the audit log.
+    #[must_use]
+    pub fn people(&self) -> &People {
+        &self.0.people
+    }
+
+    /// Whether people have to sign in.
+    #[must_use]
+    pub fn has_people_sign_in(&self) -> bool {
+        self.city().people.sign_in == SignIn::Required
     }
 
     /// The configuration in force.
@@ -146,11 +214,57 @@ impl Services {
         Arc::clone(&self.0.city.borrow())
     }
 
-    /// A person has found that an incident is no case: what is seen at its place opens nothing from the next look on,
-    /// while it stays there. `false` when so many such words wait that this one cannot; say it again.
+    /// Where policies are written, approved, put in force and taken back.
     #[must_use]
-    pub fn reject(&self, incident: IncidentId) -> bool {
-        self.0.rule.try_send(incident).is_ok()
+    pub fn policies(&self) -> &Office {
+        &self.0.office
+    }
+
+    /// Where verdicts are given, and calibrations made of them.
+    #[must_use]
+    pub fn reviewer(&self) -> &Reviewer {
+        &self.0.reviewer
+    }
+
+    /// Silences some sightings for a while, from the next look on. `answer` makes what is kept under the request's
+    /// idempotency key, in the same transaction.
+    ///
+    /// # Errors
+    /// [`SilenceError`] when the draft is refused, so many are in force, or the store does not answer.
+    pub async fn make_silence(
+        &self,
+        draft: Draft,
+        answer: impl Fn(&Silence) -> Option<Answer>,
+    ) -> Result<Silence, SilenceError> {
+        let silence = self.0.silences.make(draft, answer).await?;
+        note("silence.make", &silence.id, silence.reason.as_str());
+        Ok(silence)
+    }
+
+    /// Ends a silence before its time, from the next look on.
+    ///
+    /// # Errors
+    /// [`SilenceError`] when there is none of that id, it is over, or the store does not answer.
+    pub async fn end_silence(&self, id: &str, by: &str) -> Result<Silence, SilenceError> {
+        let silence = self.0.silences.end(id, by).await?;
+        note("silence.end", id, "");
+        Ok(silence)
+    }
+
+    /// Silences, newest first, at most 1,000, those that are over with them.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn silences(&self) -> Result<Vec<Silence>, StoreError> {
+        self.0.store.silences(None).await
+    }
+
+    /// One silence.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn silence(&self, id: &str) -> Result<Option<Silence>, StoreError> {
+        self.0.store.silence(id).await
     }
 
     /// Why a case was opened: the incident behind it, with its frames, contributions, witnesses and thresholds.
@@ -204,6 +318,38 @@ impl Services {
         self.0.store.cases(filter, page).await
     }
 
+    /// Open cases, newest first, at most [`MAX_OPEN`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn open_cases(&self) -> Result<Vec<Case>, StoreError> {
+        self.0.store.open_cases(0, MAX_OPEN).await
+    }
+
+    /// A part of the open cases, newest first: `limit` of them after the first `skip`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn open_part(&self, skip: u32, limit: u32) -> Result<Vec<Case>, StoreError> {
+        self.0.store.open_cases(skip, limit).await
+    }
+
+    /// Cases in a state, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn cases_in(&self, state: CaseState, limit: u32) -> Result<Vec<Case>, StoreError> {
+        self.0.store.cases_in(state, limit).await
+    }
+
+    /// Open cases of a kind, newest first, at most some thousands.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn open_of_kind(&self, kind: &EventKind) -> Result<Vec<Case>, StoreError> {
+        self.0.store.open_of_kind(kind).await
+    }
+
     /// One case with its trail and deliveries; `None` when there is none of that id.
     ///
     /// # Errors
@@ -228,11 +374,7 @@ impl Services {
         answer: impl Fn(&Case) -> Option<Answer>,
     ) -> Result<Case, OrderError> {
         let case = self.0.desk.act(id, order, seen, answer).await?;
-        // What a person has called no case does not open one again at once.
-        if matches!(order.action, Action::Void(VoidReason::FalseAlarm)) && !self.reject(case.incident.clone())
-        {
-            tracing::warn!(case = %case.id, "its place is not remembered as rejected: too many were rejected at once");
-        }
+        note(&format!("case.{}", order.action.name().name()), id.as_str(), order.reason.as_str());
         Ok(case)
     }
 
@@ -249,7 +391,9 @@ impl Services {
     ) -> Result<(Case, bool), OrderError> {
         report::check(&self.city(), &report)?;
         let photos = crate::api::keep_photos(self, photos).await.map_err(OrderError::Photos)?;
-        self.0.desk.report(&Report { photos, ..report }, answer).await
+        let (case, joined) = self.0.desk.report(&Report { photos, ..report }, answer).await?;
+        note("report", case.id.as_str(), if joined { "joined an open case" } else { "opened a case" });
+        Ok((case, joined))
     }
 
     /// The page of a case, as others reach it.
@@ -317,6 +461,7 @@ impl Services {
     pub async fn replay(&self, key: &str) -> Result<Replay, StoreError> {
         let replay = self.0.store.replay(key, self.now()).await?;
         if let Replay::Queued(delivery) = &replay {
+            note("delivery.replay", key, delivery.destination.as_str());
             tracing::info!(key, destination = %delivery.destination, "an operator has a dead delivery sent again");
             (self.0.wake)();
         }
@@ -329,9 +474,16 @@ impl Services {
     /// [`StoreError`] when the store does not answer.
     pub async fn replay_all(&self, destination: &DestinationId) -> Result<u64, StoreError> {
         let queued = self.0.store.replay_all(destination, self.now()).await?;
+        note("destination.replay", destination.as_str(), format!("{queued} deliveries"));
         tracing::info!(%destination, queued, "an operator has dead deliveries sent again");
         (self.0.wake)();
         Ok(queued)
+    }
+
+    /// A seat for one more stream of events, held as long as the stream lives; `None` when all [`MAX_STREAMS`] are taken.
+    #[must_use]
+    pub fn stream_seat(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.streams).try_acquire_owned().ok()
     }
 
     /// Changes from now on. A listener that falls behind is told so and goes on with what is new.
@@ -344,6 +496,12 @@ impl Services {
     #[must_use]
     pub fn snapshot_root(&self) -> PathBuf {
         self.city().site.data_dir.join(SNAPSHOT_FOLDER)
+    }
+
+    /// The folder that holds the originals of blurred snapshots, under the same names.
+    #[must_use]
+    pub fn original_root(&self) -> PathBuf {
+        self.city().site.data_dir.join(ORIGINAL_FOLDER)
     }
 
     /// Whether the dispatcher does its work.

@@ -34,6 +34,8 @@ struct Row {
     quiet_after_secs: Option<u64>,
     inhibits: &'static [&'static str],
     needs_permit: bool,
+    /// What a whole change against the camera's own past adds, in nats.
+    change_nats: f32,
 }
 
 const MINUTE: u64 = 60;
@@ -59,6 +61,7 @@ const ROWS: &[Row] = &[
         quiet_after_secs: None,
         inhibits: &["littering"],
         needs_permit: false,
+        change_nats: 0.0,
     },
     Row {
         code: "waterlogging",
@@ -77,6 +80,7 @@ const ROWS: &[Row] = &[
         quiet_after_secs: Some(HOUR),
         inhibits: &[],
         needs_permit: false,
+        change_nats: 1.0,
     },
     Row {
         code: "littering",
@@ -97,6 +101,7 @@ const ROWS: &[Row] = &[
         quiet_after_secs: Some(30 * MINUTE),
         inhibits: &[],
         needs_permit: false,
+        change_nats: 0.0,
     },
     Row {
         code: "illegal_construction",
@@ -115,6 +120,7 @@ const ROWS: &[Row] = &[
         quiet_after_secs: Some(24 * HOUR),
         inhibits: &[],
         needs_permit: true,
+        change_nats: 1.5,
     },
     Row {
         code: EventKind::CAMERA_FAULT,
@@ -134,6 +140,7 @@ const ROWS: &[Row] = &[
         quiet_after_secs: None,
         inhibits: &[],
         needs_permit: false,
+        change_nats: 0.0,
     },
 ];
 
@@ -155,6 +162,7 @@ pub(crate) fn default_policy(look_interval: Duration) -> EvidencePolicy {
         hold: look_interval.saturating_mul(15).max(Duration::from_secs(30)),
         hits_needed: 2,
         looks_counted: 4,
+        change_nats: 0.0,
     }
 }
 
@@ -175,6 +183,7 @@ fn kind(row: &Row) -> Kind {
             hit_score: row.hit_score,
             hits_needed: row.hits.0,
             looks_counted: row.hits.1,
+            change_nats: row.change_nats,
             ..default_policy(look_interval)
         },
         incident: IncidentPolicy {

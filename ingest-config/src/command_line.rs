@@ -10,7 +10,7 @@ use crate::catalogue::built_in;
 use crate::problem::{ConfigErrors, Problem, Problems};
 use crate::raw::{RawDispatch, RawPipeline, RawSite};
 use crate::resolved::{
-    Camera, CaseRules, City, Connection, DecodeMode, Model, Route, Site, Stream, Transport, When,
+    Camera, CaseRules, CaseStore, City, Connection, DecodeMode, Model, Route, Site, Stream, Transport, When,
 };
 use crate::validate::{
     CameraAddress, Context, add_built_in_calendar, built_in_centre, dispatch_limits, pipeline_limits,
@@ -67,6 +67,8 @@ impl City {
         Ok(Self {
             version,
             site,
+            store: CaseStore::default(),
+            people: crate::resolved::PeopleRules::default(),
             cameras,
             kinds,
             models,
@@ -75,6 +77,7 @@ impl City {
                 areas: BTreeSet::new(),
                 when: When::Always,
                 departments: departments.keys().cloned().collect(),
+                lead: None,
                 rota: None,
             }],
             cases: default_rules(departments.keys().next().cloned()),

@@ -39,22 +39,47 @@ pub fn load(path: impl AsRef<Path>) -> Result<Loaded, ConfigErrors> {
 /// # Errors
 /// Every mistake in all files at once.
 pub fn load_with(path: &Path, environment: Environment<'_>) -> Result<Loaded, ConfigErrors> {
+    load_replaced(path, environment, None)
+}
+
+/// [`load_with`] as if one of the files held another text.
+pub(crate) fn load_replaced(
+    path: &Path,
+    environment: Environment<'_>,
+    replaced: Option<(&Path, &str)>,
+) -> Result<Loaded, ConfigErrors> {
     let path = if path.is_dir() { path.join(FILE_NAME) } else { path.to_path_buf() };
     let first = Source::read(0, &path, MAX_TOTAL_BYTES).map_err(|reason| unreadable(&path, reason))?;
-    resolve(&first, environment)
+    resolve(as_replaced(first, replaced), environment, replaced)
+}
+
+/// The source with the text that takes the place of its own, where one does.
+fn as_replaced(source: Source, replaced: Option<(&Path, &str)>) -> Source {
+    match replaced {
+        Some((file, text)) if file == source.path => {
+            Source::from_text(source.index, &source.path, text.to_owned())
+        }
+        _ => source,
+    }
 }
 
 fn unreadable(path: &PathBuf, reason: String) -> ConfigErrors {
     ConfigErrors::one(Problem::of_file(path, reason))
 }
 
-fn resolve(first: &Source, environment: Environment<'_>) -> Result<Loaded, ConfigErrors> {
+fn resolve(
+    first: Source,
+    environment: Environment<'_>,
+    replaced: Option<(&Path, &str)>,
+) -> Result<Loaded, ConfigErrors> {
+    let first = &first;
     let mut problems = Problems::default();
     let first_document = document(first, &mut problems);
     if first_document.dropped.contains("include") {
         problems.lose();
     }
     let more = included(first, &includes(&first_document), &mut problems);
+    let more: Vec<Source> = more.into_iter().map(|source| as_replaced(source, replaced)).collect();
     let mut documents: Vec<Document<'_>> = vec![first_document];
     documents.extend(more.iter().map(|source| document(source, &mut problems)));
 

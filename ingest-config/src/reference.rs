@@ -9,8 +9,10 @@ use crate::shape::{Field, Shape, TableShape, file_shape};
 use crate::suggestion::UNITS;
 
 /// Sections in the order a person meets them; a test holds this list to the schema.
-const SECTIONS: [&str; 16] = [
+const SECTIONS: [&str; 18] = [
     "site",
+    "store",
+    "people",
     "cameras",
     "sensors",
     "kinds",

@@ -31,6 +31,8 @@ pub struct Change {
     pub pipeline: bool,
     /// Budgets and limits of the dispatcher.
     pub dispatch: bool,
+    /// Sign-in, sessions or blurring.
+    pub people: bool,
     /// Name, time zone or public address.
     pub site: bool,
     /// Keys whose change takes effect only when the program is started again.
@@ -53,6 +55,7 @@ impl Change {
             hygiene: old.sensors != new.sensors || old.silences != new.silences || old.permits != new.permits,
             pipeline: old.pipeline != new.pipeline,
             dispatch: old.dispatch != new.dispatch || old.log != new.log,
+            people: old.people != new.people,
             site: old.site != new.site,
             ..Self::default()
         };
@@ -65,6 +68,7 @@ impl Change {
         }
         let fixed = [
             ("site.data_dir", old.site.data_dir != new.site.data_dir),
+            ("store", old.store != new.store),
             ("site.listen", old.site.listen != new.site.listen),
             ("pipeline.workers", old.pipeline.workers != new.pipeline.workers),
             ("dispatch.log_budget_bytes", old.dispatch.log_budget_bytes != new.dispatch.log_budget_bytes),

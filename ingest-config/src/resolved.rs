@@ -7,7 +7,9 @@ mod hygiene;
 mod incident;
 mod log;
 mod model;
+mod people;
 mod sensor;
+mod store;
 mod view;
 mod zone;
 
@@ -17,7 +19,9 @@ pub use incident::IncidentPolicy;
 pub use log::LogSettings;
 pub use model::{ASKED_AT_MOST_EVERY, Cascade, ExecutionProvider, Model, Precision, Turn};
 
-pub use sensor::{Sensor, SensorFormat};
+pub use people::{Blur, PeopleRules, SignIn};
+pub use sensor::{Raises, Sensor, SensorFormat};
+pub use store::{CaseStore, Database};
 pub use view::{Field, Ground, View};
 pub use zone::{Hours, Zone};
 
@@ -35,6 +39,10 @@ pub struct City {
     pub version: String,
     /// The installation: names, folders, listeners.
     pub site: Site,
+    /// Where cases are kept.
+    pub store: CaseStore,
+    /// Who may come in, and what they may see.
+    pub people: PeopleRules,
     /// Cameras by id.
     pub cameras: BTreeMap<CameraId, Camera>,
     /// Event catalogue: what is looked for and how it is treated.
@@ -64,6 +72,12 @@ pub struct City {
 }
 
 impl City {
+    /// Whether everyone is let in through a listener that others can reach; such a city is not run.
+    #[must_use]
+    pub fn is_open_to_strangers(&self) -> bool {
+        self.people.sign_in == SignIn::Open && !self.site.listen.ip().is_loopback()
+    }
+
     /// The policy in force for a kind in a camera: the camera's own where it has one, else the catalogue's.
     #[must_use]
     pub fn evidence_policy(&self, camera: &CameraId, kind: &EventKind) -> Option<EvidencePolicy> {
@@ -242,6 +256,9 @@ pub struct EvidencePolicy {
     pub hits_needed: u32,
     /// … among the last this many looks.
     pub looks_counted: u32,
+    /// What a place that differs wholly from the camera's own past adds to a look's log-odds; one that looks as it
+    /// always did loses as much. Nothing is compared for 0.
+    pub change_nats: f32,
 }
 
 /// A department.
@@ -266,6 +283,8 @@ pub struct Route {
     pub when: When,
     /// Departments that get the case, all at once.
     pub departments: BTreeSet<DepartmentId>,
+    /// The one of them that is responsible; the others help. The first by name when not given.
+    pub lead: Option<DepartmentId>,
     /// The rota whose department on duty gets it, too.
     pub rota: Option<String>,
 }

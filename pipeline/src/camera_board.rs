@@ -33,6 +33,8 @@ struct Row {
     of_stream: Vec<CameraFault>,
     /// Its next turn, and whether it is fetched in turns.
     polled: bool,
+    /// Width and height of its pictures.
+    size: Option<(u32, u32)>,
 }
 
 impl Row {
@@ -45,6 +47,7 @@ impl Row {
             of_picture: None,
             of_stream: Vec::new(),
             polled: false,
+            size: None,
         }
     }
 }
@@ -101,6 +104,20 @@ impl CameraBoard {
     /// Codec and size of the stream, for instance `H.264 1280x720`.
     pub fn media(&self, camera: &CameraId, media: String) {
         self.update(camera, |row| row.status.media = Some(media));
+    }
+
+    /// Width and height of the stream's pictures.
+    pub fn size(&self, camera: &CameraId, size: (u32, u32)) {
+        self.update(camera, |row| row.size = Some(size));
+    }
+
+    /// The sizes that are known, each with the address that the camera was seen at.
+    #[must_use]
+    pub fn sizes(&self) -> Vec<(CameraId, String, (u32, u32))> {
+        let rows = self.rows();
+        let known =
+            |(camera, row): (&CameraId, &Row)| Some((camera.clone(), row.status.address.clone(), row.size?));
+        rows.iter().filter_map(known).collect()
     }
 
     /// A keyframe, or a frame decoded in full, has come. The camera is live, unless its keyframes cannot be
@@ -182,14 +199,15 @@ impl CameraBoard {
         self.tell_faults(row);
     }
 
-    /// Judges a picture of the camera. Gives what is wrong with it, where its pictures cannot be trusted.
+    /// Judges a picture of the camera. Gives what is wrong with it or with the stream that it came in, the picture's own
+    /// fault first: nothing that such a camera shows is to count.
     #[must_use]
     pub fn examine(&self, camera: &CameraId, sample: &Sample, at: Timestamp) -> Option<FaultKind> {
         let mut rows = self.rows();
         let row = rows.get_mut(camera)?;
         row.of_picture = row.health.look(sample, row.still, at);
         self.tell_faults(row);
-        row.of_picture.map(|fault| fault.fault)
+        row.of_picture.as_ref().or(row.of_stream.first()).map(|fault| fault.fault)
     }
 
     /// How much of the promised looks takes place, by camera and kind.

@@ -2,23 +2,22 @@
 //!
 //! Design decision: sizes are summed over half a second, so that the pattern of B- and P-pictures does not count, and
 //! compared as logarithms with their own running median, so that neither a camera's bit rate nor a slow change of light
-//! does. All state is a fixed 200 bytes a camera. What it says only makes a look come sooner: thin smoke and rising water
+//! does. All state is a fixed 200 bytes a camera and outlives its connections: a camera that is polled, or loses its
+//! connection now and then, is known all the same. What it says only makes a look come sooner: thin smoke and rising water
 //! do not show in packet sizes, so the look intervals of the kinds hold whatever is said here.
 
+mod level;
+mod rate;
+
 use citybrain_types::{FaultKind, Timestamp};
+use level::Level;
+use rate::{Drift, Rate};
 use std::time::Duration;
 
 /// Sizes are summed over this time.
 const WINDOW: Duration = Duration::from_millis(480);
-/// Windows until the median is trusted: some five seconds.
-const LEARN_WINDOWS: u16 = 10;
-/// Motion: so many times the usual deviation above the median, and at least half as much again in bytes.
+/// Motion: so many times the usual deviation away from the median.
 const MOTION_DEVIATIONS: f32 = 3.0;
-const MOTION_LOG_RATIO: f32 = 0.4;
-/// Smallest deviation taken as usual, in log bytes: encoders vary by some 8 % on a still scene.
-const LEAST_SPREAD: f32 = 0.08;
-/// Each window moves median and deviation by this part of what it differs by: half in seven seconds.
-const FOLLOWS: f32 = 0.05;
 /// Differential pictures below so many bits a pixel hold skipped blocks only: no sensor's noise is in them.
 const STILL_BITS_PER_PIXEL: f32 = 0.003;
 /// A keyframe below so many bits a pixel shows one flat area.
@@ -31,13 +30,6 @@ const STILL_AFTER: Duration = Duration::from_secs(10);
 const LEAST_DELTAS: u32 = 4;
 /// Keyframe distances until they are trusted.
 const LEARN_GOPS: u8 = 3;
-/// Frame rate and loss are judged over this time.
-const RATE_OVER: Duration = Duration::from_secs(20);
-/// Media time is compared with this machine's clock over this time.
-const DRIFT_OVER: Duration = Duration::from_secs(60);
-/// Media time that runs so much faster or slower is a fault; queueing in the network stays below it.
-const DRIFT: f64 = 0.03;
-
 /// What the packets since the last keyframe say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
@@ -89,9 +81,9 @@ impl Verdict {
 /// What is known of a stream at a keyframe.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reading {
-    /// What the packets since the keyframe before say.
+    /// What the packets since the keyframe before say; of a camera that is polled, what the keyframe's own size does.
     pub verdict: Verdict,
-    /// The largest motion energy since then: usual deviations above the median.
+    /// The largest motion energy since then: usual deviations away from the median.
     pub motion: f32,
     /// Pictures from keyframe to keyframe; 0 for the first.
     pub gop_pictures: u32,
@@ -101,18 +93,20 @@ pub struct Reading {
     pub faults: [Option<(FaultKind, Timestamp)>; 3],
 }
 
-/// Follows one connection's access units.
+/// Follows one camera's access units, from connection to connection.
 #[derive(Debug, Clone)]
 pub struct Gate {
     pixels: f32,
+    /// When the first keyframe of this connection came.
     began: Option<Timestamp>,
     window_began: Timestamp,
     window_bytes: u32,
-    windows: u16,
+    /// Bytes a second of differential pictures.
+    deltas: Level,
+    /// Bytes of keyframes: all there is to compare of a camera that is polled, or sends JPEGs.
+    keys: Level,
     gops: u8,
     cut: bool,
-    median: f32,
-    spread: f32,
     motion: f32,
     gop_began: Timestamp,
     gop_bytes: u32,
@@ -125,25 +119,6 @@ pub struct Gate {
     drift: Drift,
 }
 
-/// Pictures a second and losses, over [`RATE_OVER`].
-#[derive(Debug, Clone, Default)]
-struct Rate {
-    began: Option<Timestamp>,
-    pictures: u32,
-    lost: u32,
-    usual: f32,
-    measured: u8,
-    low_since: Option<Timestamp>,
-    loss_since: Option<Timestamp>,
-}
-
-/// Media time against this machine's clock.
-#[derive(Debug, Clone, Default)]
-struct Drift {
-    from: Option<(i64, Timestamp)>,
-    since: Option<Timestamp>,
-}
-
 impl Default for Gate {
     fn default() -> Self {
         Self {
@@ -152,11 +127,10 @@ impl Default for Gate {
             began: None,
             window_began: Timestamp::EPOCH,
             window_bytes: 0,
-            windows: 0,
+            deltas: Level::default(),
+            keys: Level::default(),
             gops: 0,
             cut: false,
-            median: 0.0,
-            spread: 0.25,
             motion: 0.0,
             gop_began: Timestamp::EPOCH,
             gop_bytes: 0,
@@ -177,10 +151,22 @@ impl Gate {
         self.pixels = (width as f32 * height as f32).max(1.0);
     }
 
+    /// Another connection of the same camera has begun. What is usual there is kept; what runs over time begins anew.
+    pub fn reconnected(&mut self) {
+        self.began = None;
+        (self.gop_bytes, self.gop_deltas, self.motion, self.cut) = (0, 0, 0.0, false);
+        self.rate.reconnected();
+        self.drift.reconnected();
+    }
+
     /// A picture that needs earlier ones has come.
     pub fn delta(&mut self, bytes: usize, at: Timestamp) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.rate.picture(at);
+        if self.began.is_none() {
+            // The rest of a group of pictures whose beginning was not seen.
+            return;
+        }
         self.gop_bytes = self.gop_bytes.saturating_add(bytes);
         self.gop_deltas = self.gop_deltas.saturating_add(1);
         // An encoder that may not place a keyframe writes a picture of intra blocks.
@@ -196,16 +182,19 @@ impl Gate {
         self.rate.picture(at);
         let first = self.began.is_none();
         let gop_pictures = if first { 0 } else { self.gop_deltas + 1 };
-        if !first && self.gop_deltas == 0 {
-            self.intra_only(bytes);
+        // Any change of their size speaks of a change of the picture; where there is something between keyframes, that
+        // says more.
+        let away = self.keys.judge((1.0 + bytes as f32).ln()).map_or(0.0, f32::abs);
+        if self.gop_deltas == 0 {
+            self.motion = self.motion.max(away);
         }
         let still = self.stillness(bytes, at);
-        let early = self.gops >= LEARN_GOPS && (gop_pictures as f32) < 0.6 * self.usual_gop;
+        let early = !first && self.gops >= LEARN_GOPS && (gop_pictures as f32) < 0.6 * self.usual_gop;
         let verdict = match still {
             Some(still) => still,
             None if self.cut || early => Verdict::SceneCut,
             None if self.motion >= MOTION_DEVIATIONS => Verdict::Motion,
-            None if self.windows < LEARN_WINDOWS => Verdict::Learning,
+            None if !self.is_trusted() => Verdict::Learning,
             None => Verdict::Usual,
         };
         let gop = if first { Duration::ZERO } else { at.since(self.gop_began) };
@@ -217,7 +206,7 @@ impl Gate {
 
     /// So many packets were lost.
     pub fn lost(&mut self, packets: u32) {
-        self.rate.lost = self.rate.lost.saturating_add(packets);
+        self.rate.lost(packets);
     }
 
     /// A picture with this media time has arrived.
@@ -233,9 +222,9 @@ impl Gate {
             self.gops = self.gops.saturating_add(1);
         }
         let difference = bytes as f32 - self.key_bytes;
-        self.key_bytes += if self.began.is_none() { difference } else { 0.2 * difference };
+        self.key_bytes += if self.last_key_bytes == 0 { difference } else { 0.2 * difference };
         if self.began.is_none() {
-            self.window_began = at;
+            (self.window_began, self.window_bytes) = (at, 0);
             self.began = Some(at);
         }
         self.last_key_bytes = bytes;
@@ -244,14 +233,12 @@ impl Gate {
     }
 
     fn add(&mut self, bytes: u32, at: Timestamp) {
-        if self.began.is_none() {
-            return;
-        }
         if at.since(self.window_began) >= WINDOW {
             let secs = at.since(self.window_began).as_secs_f32();
             // A gap says nothing about motion.
             if secs < 4.0 * WINDOW.as_secs_f32() {
-                self.judge((1.0 + self.window_bytes as f32 / secs).ln(), false);
+                let away = self.deltas.judge((1.0 + self.window_bytes as f32 / secs).ln());
+                self.motion = self.motion.max(away.unwrap_or_default());
             }
             self.window_began = at;
             self.window_bytes = 0;
@@ -259,26 +246,9 @@ impl Gate {
         self.window_bytes = self.window_bytes.saturating_add(bytes);
     }
 
-    /// Pictures that all stand alone: any change of their size speaks of a change of the picture.
-    fn intra_only(&mut self, bytes: u32) {
-        self.judge((1.0 + bytes as f32).ln(), true);
-    }
-
-    fn judge(&mut self, log_bytes: f32, both_ways: bool) {
-        let difference = log_bytes - self.median;
-        if self.windows < LEARN_WINDOWS {
-            self.windows += 1;
-            self.median += difference / f32::from(self.windows);
-            return;
-        }
-        let change = if both_ways { difference.abs() } else { difference };
-        if change >= MOTION_LOG_RATIO {
-            self.motion = self.motion.max(change / self.spread);
-        }
-        // Bounded steps: a burst is an outlier and not the new usual, one that stays becomes it.
-        self.median += FOLLOWS * difference.clamp(-2.0 * self.spread, 2.0 * self.spread);
-        self.spread += FOLLOWS * (difference.abs().min(4.0 * self.spread) - self.spread);
-        self.spread = self.spread.max(LEAST_SPREAD);
+    /// Whether what the pictures since the last keyframe are compared with is known.
+    const fn is_trusted(&self) -> bool {
+        if self.gop_deltas == 0 { self.keys.is_trusted() } else { self.deltas.is_trusted() }
     }
 
     fn stillness(&mut self, key_bytes: u32, at: Timestamp) -> Option<Verdict> {
@@ -293,59 +263,10 @@ impl Gate {
             self.still_since = None;
             return None;
         }
-        let since = *self.still_since.get_or_insert(self.gop_began.max(self.began.unwrap_or(at)));
+        let since = *self.still_since.get_or_insert(self.gop_began);
         let flat = (key_bytes as f32 - HEADER_BYTES) * 8.0 < FLAT_BITS_PER_PIXEL * self.pixels;
         let verdict = if flat { Verdict::Black } else { Verdict::Frozen };
         (at.since(since) >= STILL_AFTER).then_some(verdict)
-    }
-}
-
-impl Rate {
-    fn picture(&mut self, at: Timestamp) {
-        let began = *self.began.get_or_insert(at);
-        self.pictures = self.pictures.saturating_add(1);
-        let passed = at.since(began);
-        if passed < RATE_OVER {
-            return;
-        }
-        let rate = self.pictures as f32 / passed.as_secs_f32();
-        if self.measured >= 3 && rate < 0.5 * self.usual {
-            self.low_since.get_or_insert(began);
-        } else {
-            self.low_since = None;
-            self.measured = self.measured.saturating_add(1);
-            self.usual = self.usual.max(rate);
-        }
-        let lossy = u64::from(self.lost) * 50 > u64::from(self.pictures);
-        self.loss_since = if lossy { self.loss_since.or(Some(began)) } else { None };
-        (self.began, self.pictures, self.lost) = (Some(at), 0, 0);
-    }
-
-    fn low(&self) -> Option<(FaultKind, Timestamp)> {
-        self.low_since.map(|since| (FaultKind::LowFrameRate, since))
-    }
-
-    fn losing(&self) -> Option<(FaultKind, Timestamp)> {
-        self.loss_since.map(|since| (FaultKind::PacketLoss, since))
-    }
-}
-
-impl Drift {
-    fn note(&mut self, media_micros: i64, arrived: Timestamp) {
-        let (media_from, from) = *self.from.get_or_insert((media_micros, arrived));
-        let passed = arrived.since(from);
-        if passed < DRIFT_OVER {
-            return;
-        }
-        let wall = passed.as_micros() as f64;
-        let media = media_micros.saturating_sub(media_from) as f64;
-        let drifts = (media / wall - 1.0).abs() > DRIFT;
-        self.since = if drifts { self.since.or(Some(from)) } else { None };
-        self.from = Some((media_micros, arrived));
-    }
-
-    fn fault(&self) -> Option<(FaultKind, Timestamp)> {
-        self.since.map(|since| (FaultKind::ClockDrift, since))
     }
 }
 

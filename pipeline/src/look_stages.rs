@@ -1,17 +1,19 @@
 //! The stages behind the mailboxes, wired last stage first: publish, snapshots, workers, schedule.
 
 use crate::camera_board::CameraBoard;
-use crate::detect::{Handover, ModelSet, Workbench, Worker};
+use crate::detect::{Handover, Workbench, Worker};
+use crate::loaded_models::{LoadedModels, labels_of, load};
 use crate::metrics::PipelineMetrics;
+use crate::past::PastKeeper;
 use crate::publish::{Publisher, Spool, SpoolError};
 use crate::schedule::plan::{plans, unscored_kinds};
 use crate::schedule::{Limits, Mailboxes, ModelLabels, Schedule, Sight, SightOf};
 use crate::snapshot::{SnapshotKeeper, SnapshotStore};
-use citybrain_ingest_config::resolved::{City, Model};
-use citybrain_models::coverage::{NeverAsked, never_asked};
-use citybrain_models::{Detector, LoadError, Runtime, SessionOptions};
+use citybrain_ingest_config::resolved::{Blur, City};
+use citybrain_models::coverage::NeverAsked;
+use citybrain_models::{LoadError, Runtime, SessionOptions};
 use citybrain_types::{CameraState, Clock, DetectionBatch, FailReason, FocusRequest, ModelId};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -23,6 +25,10 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
 /// Folder of snapshots below the city's data folder; a [`citybrain_types::SnapshotRef`] is a path in it.
 pub const SNAPSHOT_FOLDER: &str = "snapshots";
+/// Folder of the originals of snapshots in which something was covered, beside it.
+pub const ORIGINAL_FOLDER: &str = "originals";
+/// Folder of what cameras have shown for weeks, below the city's data folder.
+pub const PAST_FOLDER: &str = "past";
 /// Folder of the spool below the city's data folder.
 pub const SPOOL_FOLDER: &str = "spool";
 
@@ -88,14 +94,16 @@ pub struct LookParts {
 pub struct LookStages {
     schedule: Arc<Schedule>,
     keeper: Arc<SnapshotKeeper>,
+    past: Arc<PastKeeper>,
     runtime: Runtime,
     session: SessionOptions,
     spool_budget: Arc<AtomicU64>,
     snapshot_budget: Arc<AtomicU64>,
+    original_budget: Arc<AtomicU64>,
     handovers: Vec<Handover>,
     loaded: Mutex<Loaded>,
     workers: Vec<JoinHandle<()>>,
-    writer: JoinHandle<()>,
+    writers: [JoinHandle<()>; 2],
     publisher: Publisher,
 }
 
@@ -113,32 +121,48 @@ impl LookStages {
     /// # Errors
     /// [`StartError`]; nothing is left running.
     pub fn start(parts: LookParts) -> Result<Self, StartError> {
+        let models = LoadedModels::load(&parts.city, &parts.runtime, parts.session)?;
+        Self::start_with(parts, models)
+    }
+
+    /// As [`LookStages::start`], with the city's models as they were loaded before.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running.
+    pub fn start_with(parts: LookParts, models: LoadedModels) -> Result<Self, StartError> {
         let LookParts { city, runtime, session, clock, bus, board, metrics } = parts;
-        let sets = load(&city, city.pipeline.workers.max(1), &runtime, session, 0)?;
+        let LoadedModels { sets } = models;
         let labels = labels_of(&city, &sets)?;
         let data_dir = &city.site.data_dir;
         let spool_budget = Arc::new(AtomicU64::new(city.pipeline.spool_budget_bytes));
-        let snapshot_budget = Arc::new(AtomicU64::new(city.pipeline.snapshot_budget_bytes));
+        let [snapshot_budget, original_budget] = budgets(&city).map(|bytes| Arc::new(AtomicU64::new(bytes)));
 
         let spool = Spool::open(&data_dir.join(SPOOL_FOLDER), Arc::clone(&spool_budget))?;
         let (publisher, outbox) = Publisher::start(bus, spool, Arc::clone(&clock), metrics.clone())?;
         let folder = data_dir.join(SNAPSHOT_FOLDER);
         let (store, writer) = SnapshotStore::start(folder, Arc::clone(&snapshot_budget), metrics.clone())?;
-        let keeper = Arc::new(SnapshotKeeper::new(store, city.pipeline.snapshot_max_side, metrics.clone()));
+        let folder = data_dir.join(ORIGINAL_FOLDER);
+        let (originals, original_writer) =
+            SnapshotStore::start(folder, Arc::clone(&original_budget), metrics.clone())?;
+        let max_side = city.pipeline.snapshot_max_side;
+        let keeper =
+            Arc::new(SnapshotKeeper::new(store, originals, max_side, city.people.blur, metrics.clone()));
         let sight = sight_of(Arc::clone(&board));
         let schedule =
             Arc::new(Schedule::new(limits_of(&city), Arc::clone(&clock), sight, metrics.drops.clone()));
         let mut stages = Self {
             schedule,
             keeper,
+            past: Arc::new(PastKeeper::new(data_dir.join(PAST_FOLDER))),
             runtime,
             session,
             spool_budget,
             snapshot_budget,
+            original_budget,
             handovers: Vec::new(),
             loaded: Mutex::new(Loaded { generation: 0, labels, city: Arc::clone(&city) }),
             workers: Vec::new(),
-            writer,
+            writers: [writer, original_writer],
             publisher,
         };
         for (number, models) in sets.into_iter().enumerate() {
@@ -150,6 +174,7 @@ impl LookStages {
                 handover,
                 board: Arc::clone(&board),
                 keeper: Arc::clone(&stages.keeper),
+                past: Arc::clone(&stages.past),
                 outbox: outbox.clone(),
                 clock: Arc::clone(&clock),
                 metrics: metrics.clone(),
@@ -216,8 +241,12 @@ impl LookStages {
 
     fn put_in_force(&self, city: &City) {
         self.spool_budget.store(city.pipeline.spool_budget_bytes, Ordering::Relaxed);
-        self.snapshot_budget.store(city.pipeline.snapshot_budget_bytes, Ordering::Relaxed);
-        self.keeper.reload(|camera| city.cameras.contains_key(camera), city.pipeline.snapshot_max_side);
+        let [snapshots, originals] = budgets(city);
+        self.snapshot_budget.store(snapshots, Ordering::Relaxed);
+        self.original_budget.store(originals, Ordering::Relaxed);
+        let max_side = city.pipeline.snapshot_max_side;
+        self.keeper.reload(|camera| city.cameras.contains_key(camera), max_side, city.people.blur);
+        self.past.forget_others(|camera| city.cameras.contains_key(camera));
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         for kind in unscored_kinds(city, &loaded.labels) {
             tracing::warn!(%kind, "no loaded model scores this kind: cameras are not looked at for it");
@@ -248,55 +277,20 @@ impl LookStages {
         }
         self.publisher.join();
         drop(self.keeper);
-        if self.writer.join().is_err() {
-            tracing::error!("the snapshot writer had panicked");
+        for writer in self.writers {
+            if writer.join().is_err() {
+                tracing::error!("a writer of snapshots had panicked");
+            }
         }
     }
 }
 
-pub(crate) fn load(
-    city: &City,
-    workers: usize,
-    runtime: &Runtime,
-    session: SessionOptions,
-    generation: u64,
-) -> Result<Vec<ModelSet>, StartError> {
-    let set = |_| {
-        let detectors =
-            city.models.iter().map(|model| load_one(model, runtime, session)).collect::<Result<_, _>>()?;
-        Ok(ModelSet { generation, detectors })
-    };
-    (0..workers).map(set).collect()
-}
-
-pub(crate) fn load_one(
-    model: &Model,
-    runtime: &Runtime,
-    session: SessionOptions,
-) -> Result<Detector, StartError> {
-    let dir: &Path = &model.dir;
-    let session = SessionOptions { provider: model.provider, precision: model.precision, ..session };
-    let detector = Detector::load(dir, runtime, session)
-        .map_err(|source| StartError::Model { dir: dir.to_owned(), source })?;
-    match &model.id {
-        Some(wanted) if wanted != detector.model_id() => Err(StartError::OtherModel {
-            dir: dir.to_owned(),
-            wanted: wanted.clone(),
-            found: detector.model_id().clone(),
-        }),
-        _ => Ok(detector),
-    }
-}
-
-/// What the loaded models score; refused when one of them would never be asked.
-pub(crate) fn labels_of(city: &City, sets: &[ModelSet]) -> Result<Vec<ModelLabels>, StartError> {
-    let detectors = sets.first().map(|set| &set.detectors).into_iter().flatten();
-    let labels: Vec<_> =
-        detectors.map(|d| ModelLabels { id: d.model_id().clone(), labels: d.labels().to_vec() }).collect();
-    let by_model: Vec<_> = labels.iter().map(|known| known.labels.as_slice()).collect();
-    match never_asked(city, &by_model).into_iter().next() {
-        Some(never) => Err(never.into()),
-        None => Ok(labels),
+/// Disk for snapshots and for their originals: the second half goes to the originals where there are any.
+fn budgets(city: &City) -> [u64; 2] {
+    let all = city.pipeline.snapshot_budget_bytes;
+    match city.people.blur {
+        Blur::Off => [all, 0],
+        Blur::FacesAndPlates => [all - all / 2, all / 2],
     }
 }
 

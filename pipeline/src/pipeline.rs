@@ -1,7 +1,9 @@
 //! The whole pipeline, wired last stage first; a stage holds the sender of the next one only.
 
 use crate::camera_board::CameraBoard;
+use crate::capacity::PictureKeeper;
 use crate::capture::{Capture, CaptureMetrics, CaptureParts};
+use crate::loaded_models::LoadedModels;
 use crate::look_stages::{LookParts, LookStages, StartError};
 use crate::metrics::PipelineMetrics;
 use crate::schedule::Schedule;
@@ -9,6 +11,7 @@ use citybrain_ingest_config::resolved::City;
 use citybrain_models::{Runtime, SessionOptions};
 use citybrain_types::{CameraDirectory, Clock, DetectionBatch, FocusRequest};
 use prometheus_client::registry::Registry;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -19,6 +22,8 @@ const FOCUS_QUEUE: usize = 64;
 
 /// How often coverage is computed: a few microseconds a camera.
 const TELL_PROMISES_EVERY: Duration = Duration::from_secs(2);
+/// How often it is asked whether a camera's pictures have another size; the file is written when one has.
+const KEEP_PICTURES_EVERY: Duration = Duration::from_secs(10);
 
 /// What the pipeline is given.
 #[derive(Debug)]
@@ -47,6 +52,7 @@ pub struct Pipeline {
     focus: mpsc::Sender<FocusRequest>,
     focus_task: JoinHandle<()>,
     promises_task: JoinHandle<()>,
+    pictures_task: JoinHandle<()>,
 }
 
 /// Starts every stage. Must be called inside a tokio runtime.
@@ -54,13 +60,22 @@ pub struct Pipeline {
 /// # Errors
 /// [`StartError`] when a model, the spool or GStreamer cannot be used.
 pub fn start(parts: PipelineParts<'_>) -> Result<Pipeline, StartError> {
+    let models = LoadedModels::load(&parts.city, &parts.runtime, parts.session)?;
+    start_with(parts, models)
+}
+
+/// As [`start`], with the city's models as they were loaded before.
+///
+/// # Errors
+/// [`StartError`] when the spool or GStreamer cannot be used.
+pub fn start_with(parts: PipelineParts<'_>, models: LoadedModels) -> Result<Pipeline, StartError> {
     let PipelineParts { city, runtime, session, clock, bus, registry } = parts;
     let told = Arc::clone(&clock);
     let capture_metrics = CaptureMetrics::register(registry);
     let board = Arc::new(CameraBoard::new(Arc::clone(&clock), capture_metrics.clone()));
     let metrics = PipelineMetrics::register(registry);
     let promises = metrics.clone();
-    let stages = LookStages::start(LookParts {
+    let look_parts = LookParts {
         city: Arc::clone(&city),
         runtime,
         session,
@@ -68,7 +83,8 @@ pub fn start(parts: PipelineParts<'_>) -> Result<Pipeline, StartError> {
         bus,
         board: Arc::clone(&board),
         metrics,
-    })?;
+    };
+    let stages = LookStages::start_with(look_parts, models)?;
     let mailboxes = stages.mailboxes();
     let parts = CaptureParts { clock, board: Arc::clone(&board), metrics: capture_metrics, mailboxes };
     let capture = match Capture::start(&city, parts) {
@@ -87,7 +103,8 @@ pub fn start(parts: PipelineParts<'_>) -> Result<Pipeline, StartError> {
         }
     });
     let promises_task = tokio::spawn(watch_promises(stages.schedule(), Arc::clone(&board), promises, told));
-    Ok(Pipeline { board, stages, capture, focus, focus_task, promises_task })
+    let pictures_task = tokio::spawn(keep_pictures(Arc::clone(&board), city.site.data_dir.clone()));
+    Ok(Pipeline { board, stages, capture, focus, focus_task, promises_task, pictures_task })
 }
 
 /// Tells every few seconds how well the promised looks are kept.
@@ -104,6 +121,19 @@ async fn watch_promises(
         let coverage = schedule.coverage();
         metrics.promises(&coverage, board.sweep(clock.now()));
         board.covered(coverage.cameras);
+    }
+}
+
+/// Writes down how large the cameras' pictures are, for the next plan.
+async fn keep_pictures(board: Arc<CameraBoard>, folder: PathBuf) {
+    let mut keeper = PictureKeeper::open(&folder);
+    let mut tick = tokio::time::interval(KEEP_PICTURES_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Err(error) = keeper.keep(&board, &folder) {
+            tracing::warn!(%error, folder = %folder.display(), "the sizes of the cameras' pictures cannot be kept");
+        }
     }
 }
 
@@ -136,6 +166,7 @@ impl Pipeline {
     pub async fn shutdown(self) {
         self.focus_task.abort();
         self.promises_task.abort();
+        self.pictures_task.abort();
         let capture = self.capture.into_inner().unwrap_or_else(PoisonError::into_inner);
         capture.shutdown().await;
         let stages = self.stages;

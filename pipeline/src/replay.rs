@@ -8,7 +8,8 @@ use crate::camera_board::CameraBoard;
 use crate::capture::CaptureMetrics;
 use crate::capture::supervisor::raw_interval;
 use crate::detect::{Handover, Workbench, Worker};
-use crate::look_stages::{SNAPSHOT_FOLDER, StartError, labels_of, limits_of, load};
+use crate::loaded_models::{labels_of, load};
+use crate::look_stages::{SNAPSHOT_FOLDER, StartError, limits_of};
 use crate::metrics::PipelineMetrics;
 use crate::picture::Picture;
 use crate::publish::{Outbox, Outgoing};
@@ -16,6 +17,7 @@ use crate::schedule::plan::plans;
 use crate::schedule::{Mailboxes, Schedule, Sight};
 use crate::snapshot::{SnapshotKeeper, SnapshotStore};
 use citybrain_ingest_config::City;
+use citybrain_ingest_config::resolved::Blur;
 use citybrain_models::{Runtime, SessionOptions};
 use citybrain_types::{CameraId, Clock, FocusRequest, FrameDetections, ManualClock, Timestamp};
 use prometheus_client::registry::Registry;
@@ -62,7 +64,9 @@ impl Replay {
         let board = CameraBoard::new(Arc::clone(&shared), CaptureMetrics::register(&mut registry));
         let budget = Arc::new(AtomicU64::new(city.pipeline.snapshot_budget_bytes));
         let (store, _) = SnapshotStore::start(folder.join(SNAPSHOT_FOLDER), budget, metrics.clone())?;
-        let keeper = SnapshotKeeper::new(store, city.pipeline.snapshot_max_side, metrics.clone());
+        let max_side = city.pipeline.snapshot_max_side;
+        // Who replays a clip has the clip.
+        let keeper = SnapshotKeeper::new(store.clone(), store, max_side, Blur::Off, metrics.clone());
         let live = Arc::new(|_: &CameraId| Sight::Live);
         let schedule =
             Arc::new(Schedule::new(limits_of(city), Arc::clone(&shared), live, metrics.drops.clone()));
@@ -76,6 +80,7 @@ impl Replay {
             handover: Handover::default(),
             board: Arc::new(board),
             keeper: Arc::new(keeper),
+            past: Arc::new(crate::past::PastKeeper::new(folder.join(crate::look_stages::PAST_FOLDER))),
             outbox,
             clock: shared,
             metrics,
@@ -94,6 +99,15 @@ impl Replay {
 
     /// Lays a picture into its camera's mailbox. The clock is to stand at the picture's time: see [`Replay::step`].
     pub fn put(&mut self, picture: Picture) {
+        self.lay(picture, false);
+    }
+
+    /// As [`Replay::put`], of a picture that shows something new.
+    pub fn put_eager(&mut self, picture: Picture) {
+        self.lay(picture, true);
+    }
+
+    fn lay(&mut self, picture: Picture, eager: bool) {
         if let Picture::Raw(frame) = &picture
             && let Some((interval, last)) = self.raw.get_mut(&frame.camera)
         {
@@ -104,7 +118,7 @@ impl Replay {
         }
         let mailbox = self.mailboxes.slot(picture.camera());
         // What is dropped here is dropped there: it is counted by the schedule.
-        let _ = mailbox.put(picture);
+        let _ = if eager { mailbox.put_eager(picture) } else { mailbox.put(picture) };
     }
 
     /// Does the next piece of work that is due until then, with the clock at its time, and gives the frames it led to.

@@ -280,6 +280,40 @@ fn a_hit_is_kept_as_pictures_before_and_at_detection() {
     assert!(data.path().join("snapshots/gate/latest.jpg").exists());
 }
 
+/// Pairs of neighbours in the middle of a picture that differ as black does from white.
+fn edges(image: &image::RgbImage) -> usize {
+    let value = |x: u32, y: u32| i32::from(image.get_pixel(x, y).0[0]);
+    let pairs = (88..104).flat_map(|y| (152..168).map(move |x| (x, y)));
+    pairs.filter(|(x, y)| (value(*x, *y) - value(x + 1, *y)).abs() > 90).count()
+}
+
+#[test]
+fn where_blurring_is_asked_for_the_picture_for_everybody_is_covered_and_the_original_lies_apart() {
+    let data = tempfile::tempdir().unwrap();
+    let mut city =
+        city(data.path(), &["gate"], vec![kind("fire", &["bright"], QUICK)], fixture("brightness_heatmap"));
+    city.people.blur = citybrain_ingest_config::resolved::Blur::FacesAndPlates;
+    let mut street = Street::start(&city);
+    let slot = street.stages.mailboxes().slot(&id("gate"));
+    let mut shown = flat(320, 192, WHITE);
+    // Something as fine as a plate in the middle of the picture.
+    for (x, y) in (88..104).flat_map(|y| (152..168).map(move |x| (x, y))) {
+        shown.y[y * 320 + x] = if (x / 2 + y / 2) % 2 == 0 { 16 } else { 235 };
+    }
+    let frame = RawFrame { camera: id("gate"), captured_at: now(), received_at: now(), yuv: shown };
+    slot.put(Picture::Raw(frame));
+    let frames = street.frames_until(|frames| frames.iter().any(|frame| frame.snapshots.is_some()));
+    let kept = frames.iter().find_map(|frame| frame.snapshots.clone()).unwrap();
+    street.stages.shutdown();
+    let open =
+        |folder: &str| image::open(data.path().join(folder).join(kept.at.as_str())).unwrap().into_rgb8();
+    let (public, original) = (open("snapshots"), open("originals"));
+    assert!(edges(&original) > 80, "{} edges in the original", edges(&original));
+    assert!(edges(&public) < 30, "{} edges in what everybody sees", edges(&public));
+    let latest = image::open(data.path().join("snapshots/gate/latest.jpg")).unwrap().into_rgb8();
+    assert!(edges(&latest) < 30, "{} edges in the last look", edges(&latest));
+}
+
 struct Unmount(std::path::PathBuf);
 impl Drop for Unmount {
     fn drop(&mut self) {

@@ -74,6 +74,8 @@ struct Play {
     since: Instant,
     report_at: Instant,
     stalled: bool,
+    // Pictures that were due, entry pictures not counted.
+    pictures: u64,
     // Street time of the last picture sent; a sender report ties it to wall time.
     shown: Option<Duration>,
 }
@@ -244,8 +246,14 @@ impl Connection {
             return self.reply(request, "404 Not Found", "");
         };
         let now = Instant::now();
-        self.play =
-            Some(Play { listening, since: now, report_at: now + REPORT_EVERY, stalled: false, shown: None });
+        self.play = Some(Play {
+            listening,
+            since: now,
+            report_at: now + REPORT_EVERY,
+            stalled: false,
+            pictures: 0,
+            shown: None,
+        });
         let track = format!("{}/track0", request.url.trim_end_matches('/'));
         let info = format!("RTP-Info: url={track};seq={}\r\n", self.sender.next_sequence());
         let headers = format!("{}Range: npt=now-\r\n{info}", self.session_header());
@@ -280,8 +288,16 @@ impl Connection {
             play.listening.lost_some();
             return;
         }
+        let since_play = play.since.elapsed();
+        play.pictures += u64::from(!unit.starts);
+        if !unit.starts && faults.leaves_out(play.pictures, since_play) {
+            return;
+        }
         play.shown = Some(shown);
-        self.outbox = self.sender.fill(unit, shown);
+        self.outbox = match faults.loses_every(since_play) {
+            Some(every) => self.sender.fill_with_gaps(unit, shown, every),
+            None => self.sender.fill(unit, shown),
+        };
     }
 
     fn report(&mut self) {

@@ -54,6 +54,20 @@ pub enum Fault {
         /// Bytes a second.
         bytes_per_sec: u32,
     },
+    /// Packets are missing, as after a switch that is too busy; their numbers are used up.
+    PacketLoss {
+        /// Seconds after PLAY.
+        after_secs: f64,
+        /// Every how many-th packet is missing, `2..`.
+        every: u32,
+    },
+    /// Fewer pictures come: of those between two entry pictures only every so many-th.
+    LowFrameRate {
+        /// Seconds after PLAY.
+        after_secs: f64,
+        /// Every how many-th picture is sent, `2..`.
+        keep_every: u32,
+    },
 }
 
 /// Why a fault cannot be had.
@@ -85,6 +99,8 @@ impl Fault {
             Self::DropConnection { .. } => "drop_connection",
             Self::TruncatedKeyframes { .. } => "truncated_keyframes",
             Self::Slow { .. } => "slow",
+            Self::PacketLoss { .. } => "packet_loss",
+            Self::LowFrameRate { .. } => "low_frame_rate",
         }
     }
 
@@ -113,6 +129,14 @@ impl Fault {
                 "answer_after_ms or bytes_per_sec",
                 "at most 60000 ms and at least 100 bytes a second",
                 answer_after_ms <= 60_000 && bytes_per_sec >= 100,
+            ),
+            Self::PacketLoss { after_secs, every } => {
+                ("after_secs or every", "0 to 86400 seconds and 2 or more", span(after_secs) && every >= 2)
+            }
+            Self::LowFrameRate { after_secs, keep_every } => (
+                "after_secs or keep_every",
+                "0 to 86400 seconds and 2 or more",
+                span(after_secs) && keep_every >= 2,
             ),
             Self::RefusePassword {}
             | Self::Mute {}
@@ -202,6 +226,26 @@ impl Faults {
         })
     }
 
+    /// Every how many-th packet is missing this long after PLAY; `None` while all come.
+    #[must_use]
+    pub fn loses_every(&self, since_play: Duration) -> Option<u32> {
+        self.0.iter().find_map(|fault| match *fault {
+            Fault::PacketLoss { after_secs, every } => (since_play >= seconds(after_secs)).then_some(every),
+            _ => None,
+        })
+    }
+
+    /// Whether the `n`-th picture is left out this long after PLAY.
+    #[must_use]
+    pub fn leaves_out(&self, n: u64, since_play: Duration) -> bool {
+        self.0.iter().any(|fault| match *fault {
+            Fault::LowFrameRate { after_secs, keep_every } => {
+                since_play >= seconds(after_secs) && !n.is_multiple_of(u64::from(keep_every))
+            }
+            _ => false,
+        })
+    }
+
     /// How long an answer is held back.
     #[must_use]
     pub fn answer_delay(&self) -> Duration {
@@ -253,6 +297,8 @@ mod tests {
             Fault::TruncatedKeyframes { keep: 0.5, every: 0 },
             Fault::ResolutionChange { after_secs: 1.0, width: 321, height: 180 },
             Fault::Slow { answer_after_ms: 0, bytes_per_sec: 0 },
+            Fault::PacketLoss { after_secs: 0.0, every: 1 },
+            Fault::LowFrameRate { after_secs: -1.0, keep_every: 5 },
         ];
         for fault in bad {
             assert!(Faults::new(vec![fault]).is_err(), "{fault:?} was accepted");
@@ -266,6 +312,19 @@ mod tests {
         assert_eq!(stalled, [2, 3, 4]);
         let for_ever = Faults::new(vec![Fault::Stall { after_secs: 2.0, for_secs: None }]).unwrap();
         assert!(for_ever.stalled_at(Duration::from_secs(4_000)));
+    }
+
+    #[test]
+    fn packets_and_pictures_are_missing_from_the_moment_on_that_is_said() {
+        let faults = vec![
+            Fault::PacketLoss { after_secs: 2.0, every: 7 },
+            Fault::LowFrameRate { after_secs: 3.0, keep_every: 5 },
+        ];
+        let faults = Faults::new(faults).unwrap();
+        let secs = Duration::from_secs;
+        assert_eq!([1, 2].map(|at| faults.loses_every(secs(at))), [None, Some(7)]);
+        let sent = |at: u64| (0..20).filter(|n| !faults.leaves_out(*n, secs(at))).count();
+        assert_eq!([2, 3].map(sent), [20, 4]);
     }
 
     #[test]

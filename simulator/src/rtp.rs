@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Largest RTP payload in bytes; fits Ethernet, as a camera's packets do.
 const MAX_PAYLOAD: usize = 1_400;
+/// `$`, channel and length in front of a packet (RFC 2326 10.12).
+const INTERLEAVED_HEADER: usize = 4;
 /// Fixed RTP header (RFC 3550 5.1).
 const RTP_HEADER: usize = 12;
 /// Dynamic payload type announced in the SDP.
@@ -152,6 +154,21 @@ impl RtpSender {
         }
         self.packets = self.packets.wrapping_add(unit.headers.len() as u32);
         self.octets = self.octets.wrapping_add(unit.payload_bytes as u32);
+        bytes
+    }
+
+    /// As [`RtpSender::fill`], without every so many-th packet that this connection was to see.
+    pub fn fill_with_gaps(&mut self, unit: &PacketisedUnit, at: Duration, every: u32) -> BytesMut {
+        let first = self.packets;
+        let whole = self.fill(unit, at);
+        let mut bytes = BytesMut::with_capacity(whole.len());
+        let starts = unit.headers.iter().map(|header| header - INTERLEAVED_HEADER);
+        let ends = starts.clone().skip(1).chain([whole.len()]);
+        for ((start, end), number) in starts.zip(ends).zip(1..) {
+            if !first.wrapping_add(number).is_multiple_of(every.max(1)) {
+                bytes.put_slice(&whole[start..end]);
+            }
+        }
         bytes
     }
 

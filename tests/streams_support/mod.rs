@@ -1,8 +1,8 @@
 //! A simulated street, the real pipeline on it with a model whose answers are known, and what came out.
 
 use citybrain_ingest_config::resolved::{
-    Camera, City, Connection, Credentials, DecodeMode, DispatchLimits, EvidencePolicy, Kind, LoadLimits,
-    Model, PipelineLimits, Site, Stream, Transport,
+    Camera, CaseStore, City, Connection, Credentials, DecodeMode, DispatchLimits, EvidencePolicy, Kind,
+    LoadLimits, Model, PipelineLimits, Site, Stream, Transport,
 };
 use citybrain_models::{Runtime, SessionOptions};
 use citybrain_pipeline::{Pipeline, PipelineParts};
@@ -217,6 +217,7 @@ fn city(street: &SimulatedStreet, data: &Path) -> City {
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: "http://127.0.0.1/".parse().unwrap(),
         },
+        people: citybrain_ingest_config::resolved::PeopleRules::open(),
         cameras: cameras.collect(),
         kinds,
         models: vec![Model::of(
@@ -229,6 +230,7 @@ fn city(street: &SimulatedStreet, data: &Path) -> City {
         sensors: Vec::new(),
         silences: Vec::new(),
         permits: Vec::new(),
+        store: CaseStore::default(),
         pipeline: limits(),
         log: citybrain_ingest_config::resolved::LogSettings::default(),
         dispatch: DispatchLimits {
@@ -278,6 +280,7 @@ fn kind(name: &str) -> Kind {
             hold: Duration::from_secs(5),
             hits_needed: 2,
             looks_counted: 3,
+            change_nats: 0.0,
         },
         incident: citybrain_ingest_config::resolved::IncidentPolicy::default(),
     }

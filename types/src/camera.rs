@@ -150,17 +150,19 @@ impl FaultKind {
         }
     }
 
-    /// Why a look through such a camera counts as not seen; `None` where what it shows can still be trusted.
+    /// As what a look through such a camera counts: it weighs nothing, for an event and against it.
     #[must_use]
-    pub const fn blinds(self) -> Option<NotSeen> {
+    pub const fn blinds(self) -> NotSeen {
         match self {
-            Self::Covered => Some(NotSeen::Covered),
-            Self::Defocused => Some(NotSeen::Defocused),
-            Self::Frozen => Some(NotSeen::Frozen),
-            Self::Black => Some(NotSeen::Black),
-            Self::OverExposed => Some(NotSeen::OverExposed),
-            Self::Turned => Some(NotSeen::Turned),
-            Self::ClockDrift | Self::LowFrameRate | Self::PacketLoss => None,
+            Self::Covered => NotSeen::Covered,
+            Self::Defocused => NotSeen::Defocused,
+            Self::Frozen => NotSeen::Frozen,
+            Self::Black => NotSeen::Black,
+            Self::OverExposed => NotSeen::OverExposed,
+            Self::Turned => NotSeen::Turned,
+            Self::ClockDrift => NotSeen::ClockDrift,
+            Self::LowFrameRate => NotSeen::LowFrameRate,
+            Self::PacketLoss => NotSeen::PacketLoss,
         }
     }
 }

@@ -127,6 +127,12 @@ pub struct Casework {
     pub handled_secs: u64,
     /// Departments that have taken it, with the moment of each.
     pub accepted_by: Vec<Acceptance>,
+    /// Departments that have done their part, with the moment of each.
+    pub finished_by: Vec<Acceptance>,
+    /// Departments that helped, and have returned it for their part, with the moment of each.
+    pub declined_by: Vec<Acceptance>,
+    /// How often those who have not taken it were told again, and when they are next.
+    pub reminders: Option<Reminders>,
     /// The department that refused it, while that awaits approval.
     pub returned_by: Option<DepartmentId>,
     /// The state it goes back to when it is taken up again.
@@ -149,7 +155,20 @@ pub struct Casework {
     pub photos: Vec<SnapshotRef>,
 }
 
-/// A department has taken a case.
+/// A case that waits to be taken is told again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Reminders {
+    /// Since when it waits.
+    pub since: Timestamp,
+    /// Up to when everybody was told.
+    pub last_at: Timestamp,
+    /// When somebody is told again; never any more when not given.
+    pub next_at: Option<Timestamp>,
+    /// How often somebody was.
+    pub told: u32,
+}
+
+/// A department has taken a case, or done or returned its part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Acceptance {
     /// Which.

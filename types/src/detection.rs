@@ -46,6 +46,10 @@ pub struct Detection {
     pub score: Score,
     /// Where in the frame.
     pub bbox: BoundingBox,
+    /// How much this place differs from the camera's own past, from 0 (as it always was) to 1; `None` where nothing was
+    /// compared.
+    #[serde(default)]
+    pub change: Option<Score>,
 }
 
 /// Why a look that was due saw nothing at all. A camera that is not seen is an event, not "no fire".
@@ -70,6 +74,12 @@ pub enum NotSeen {
     OverExposed,
     /// The camera shows another place than its reference picture.
     Turned,
+    /// The stream's time runs faster or slower than the clock: when its pictures were taken is not known.
+    ClockDrift,
+    /// Less than half of the usual pictures come.
+    LowFrameRate,
+    /// Packets are lost on the way.
+    PacketLoss,
 }
 
 /// Why a frame was decoded and still no model answered for it.
@@ -109,6 +119,9 @@ impl FrameOutcome {
             Self::NotSeen(NotSeen::Black) => "black",
             Self::NotSeen(NotSeen::OverExposed) => "over_exposed",
             Self::NotSeen(NotSeen::Turned) => "turned",
+            Self::NotSeen(NotSeen::ClockDrift) => "clock_drift",
+            Self::NotSeen(NotSeen::LowFrameRate) => "low_frame_rate",
+            Self::NotSeen(NotSeen::PacketLoss) => "packet_loss",
             Self::NoAnswer(NoAnswer::RuntimeError) => "runtime_error",
             Self::NoAnswer(NoAnswer::InvalidOutput) => "invalid_output",
         }
@@ -128,6 +141,9 @@ impl FrameOutcome {
             Self::NotSeen(NotSeen::Black),
             Self::NotSeen(NotSeen::OverExposed),
             Self::NotSeen(NotSeen::Turned),
+            Self::NotSeen(NotSeen::ClockDrift),
+            Self::NotSeen(NotSeen::LowFrameRate),
+            Self::NotSeen(NotSeen::PacketLoss),
             Self::NoAnswer(NoAnswer::RuntimeError),
             Self::NoAnswer(NoAnswer::InvalidOutput),
         ]

@@ -28,7 +28,8 @@ use std::sync::{Arc, LazyLock};
 /// |---|---|
 /// | 1 | |
 /// | 2 | `asked_by` and `region`: an answer that another model's detections asked for ([`Asked`]) |
-pub const SCHEMA_VERSION: u32 = 2;
+/// | 3 | `change` of a detection: how much its place differs from the camera's past |
+pub const SCHEMA_VERSION: u32 = 3;
 /// Key of the version in the schema's metadata.
 pub const SCHEMA_VERSION_KEY: &str = "citybrain.detections.version";
 
@@ -69,8 +70,12 @@ fn detection_fields() -> Fields {
         Field::new("top", DataType::Float32, false),
         Field::new("right", DataType::Float32, false),
         Field::new("bottom", DataType::Float32, false),
+        Field::new("change", DataType::Float32, true),
     ])
 }
+
+/// Column of [`detection_fields`] that version 3 added.
+const CHANGE: usize = 7;
 
 fn region_fields() -> Fields {
     ["left", "top", "right", "bottom"]
@@ -255,12 +260,15 @@ fn bad(row: usize, column: &'static str, problem: impl ToString) -> SchemaError 
 
 fn detection(list: &StructArray, i: usize) -> Result<Detection, String> {
     let text = |column: usize| list.column(column).as_string::<i32>().value(i);
-    let number = |column: usize| list.column(column).as_primitive::<Float32Type>().value(i);
+    let numbers = |column: usize| list.column(column).as_primitive::<Float32Type>();
+    let number = |column: usize| numbers(column).value(i);
+    let change = numbers(CHANGE);
     Ok(Detection {
         kind: EventKind::new(text(0)),
         label: Label::new(text(1)),
         score: Score::try_from(number(2))?,
         bbox: BoundingBox::new(number(3), number(4), number(5), number(6)).map_err(|e| e.to_string())?,
+        change: change.is_valid(i).then(|| Score::try_from(change.value(i))).transpose()?,
     })
 }
 
@@ -286,6 +294,7 @@ impl Default for Columns {
         let texts: Vec<Box<dyn arrow_array::builder::ArrayBuilder>> = vec![
             Box::new(StringBuilder::new()),
             Box::new(StringBuilder::new()),
+            Box::new(Float32Builder::new()),
             Box::new(Float32Builder::new()),
             Box::new(Float32Builder::new()),
             Box::new(Float32Builder::new()),
@@ -386,6 +395,9 @@ fn push_detection(row: &mut StructBuilder, detection: &Detection) {
         if let Some(column) = row.field_builder::<Float32Builder>(texts.len() + i) {
             column.append_value(number);
         }
+    }
+    if let Some(column) = row.field_builder::<Float32Builder>(CHANGE) {
+        column.append_option(detection.change.map(Score::get));
     }
     row.append(true);
 }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod camera;
+mod camera_parts;
 pub mod case;
 pub mod clock;
 pub mod delivery;
@@ -19,9 +20,12 @@ mod schema;
 pub mod time;
 
 pub use camera::{CameraDirectory, CameraFault, CameraState, CameraStatus, FailReason, FaultKind};
+pub use camera_parts::{
+    CameraParts, ConfigChange, ConfigRefusal, Configurator, MAX_CORNERS, MAX_PARTS, ZonePart,
+};
 pub use case::{
-    Acceptance, Card, Case, CaseAction, CaseChange, CaseState, Casework, ClockStage, Level, Priority, Source,
-    StageClock, VoidReason,
+    Acceptance, Card, Case, CaseAction, CaseChange, CaseState, Casework, ClockStage, Level, Priority,
+    Reminders, Source, StageClock, VoidReason,
 };
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use delivery::{Delivery, DeliveryState};

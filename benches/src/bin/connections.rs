@@ -12,9 +12,10 @@ use anyhow::ensure;
 use citybrain_benches::city::city;
 use citybrain_benches::farm_process::{FarmProcess, serve_if_asked};
 use citybrain_benches::figure::{Bar, Figure};
-use citybrain_benches::{cpu, memory, open_files};
+use citybrain_benches::{cpu, memory};
 use citybrain_pipeline::camera_board::CameraBoard;
 use citybrain_pipeline::capture::{Capture, CaptureMetrics, CaptureParts};
+use citybrain_pipeline::open_files;
 use citybrain_pipeline::schedule::Mailboxes;
 use citybrain_types::{CameraDirectory, CameraState, Clock, Label, SystemClock};
 use prometheus_client::registry::Registry;
@@ -48,8 +49,8 @@ fn main() -> anyhow::Result<()> {
     if serve_if_asked()? {
         return Ok(());
     }
-    open_files::allow_many()?;
     let most = COUNTS.into_iter().max().unwrap_or_default();
+    open_files::allow(most);
     let farm = FarmProcess::of_streets(most, SIZE, KBPS)?;
     println!(
         "{most} cameras are served: {SIZE:?} H.264, 25 frames a second, near {KBPS} kbit/s, a keyframe every 2 s"

@@ -12,16 +12,11 @@ use bytes::Bytes;
 use citybrain_benches::bare::{Bare, Parts};
 use citybrain_benches::city::{city, nowhere};
 use citybrain_benches::farm_process::{FarmProcess, serve_if_asked};
+use citybrain_benches::fed::FedStages;
 use citybrain_benches::figure::{Bar, Figure, median};
 use citybrain_benches::{cpu, footage};
 use citybrain_models::manifest::Purpose;
 use citybrain_models::{Manifest, Runtime, SessionOptions};
-use citybrain_pipeline::camera_board::CameraBoard;
-use citybrain_pipeline::capture::CaptureMetrics;
-use citybrain_pipeline::look_stages::{LookParts, LookStages};
-use citybrain_pipeline::metrics::PipelineMetrics;
-use citybrain_pipeline::picture::{Codec, Keyframe, Picture};
-use citybrain_pipeline::schedule::Mailbox;
 use citybrain_pipeline::{Pipeline, PipelineParts};
 use citybrain_simulator::clip::Clip;
 use citybrain_types::{CameraId, Clock, DetectionBatch, FrameOutcome, SystemClock};
@@ -137,7 +132,7 @@ fn fed(setup: &Setup, bare: &mut Bare) -> anyhow::Result<Figure> {
         let whole = fed.round(&footage, FRAMES)?;
         rounds.add(whole, bare.measure(&mixed)?);
     }
-    fed.stages.shutdown();
+    fed.fed.shutdown();
     Ok(rounds.figure())
 }
 
@@ -151,10 +146,7 @@ fn in_turn(footage: &[Vec<Bytes>], count: usize) -> Vec<Bytes> {
 
 /// The look stages with their mailboxes filled by hand.
 struct Fed {
-    stages: LookStages,
-    slots: Vec<Mailbox>,
-    board: Arc<CameraBoard>,
-    bus: mpsc::Receiver<DetectionBatch>,
+    fed: FedStages,
     turn: usize,
 }
 
@@ -165,32 +157,18 @@ impl Fed {
         let interval = Duration::from_millis(100);
         let city =
             city(&setup.data.path().join("fed"), &setup.model, &setup.manifest.labels, interval, cameras);
-        let mut registry = Registry::default();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let board = Arc::new(CameraBoard::new(Arc::clone(&clock), CaptureMetrics::register(&mut registry)));
-        let (sender, bus) = mpsc::channel(64);
-        let stages = LookStages::start(LookParts {
-            city: Arc::new(city.clone()),
-            runtime: setup.runtime.clone(),
-            session: SessionOptions::default(),
-            clock,
-            bus: sender,
-            board: Arc::clone(&board),
-            metrics: PipelineMetrics::register(&mut registry),
-        })?;
-        let mailboxes = stages.mailboxes();
-        let slots = city.cameras.keys().map(|camera| mailboxes.slot(camera)).collect();
-        Ok(Self { stages, slots, board, bus, turn: 0 })
+        Ok(Self { fed: FedStages::open(city, &setup.runtime)?, turn: 0 })
     }
 
     /// CPU milliseconds a frame over at least `frames` frames.
     fn round(&mut self, footage: &[Vec<Bytes>], frames: usize) -> anyhow::Result<f64> {
-        for slot in &self.slots {
-            self.board.add(slot.camera(), "bench");
-            self.board.keyframe(slot.camera(), SystemClock.now());
+        // The pictures of a camera show different places: what is known of their health begins anew.
+        for slot in &self.fed.slots {
+            self.fed.board.add(slot.camera(), "bench");
+            self.fed.board.keyframe(slot.camera(), SystemClock.now());
         }
         // What earlier rounds left on the way is not counted.
-        analysed(&mut self.bus)?;
+        analysed(&mut self.fed.bus)?;
         let deadline = Instant::now() + PATIENCE;
         let before = cpu::of_process();
         let mut count = 0;
@@ -198,7 +176,7 @@ impl Fed {
             ensure!(Instant::now() < deadline, "only {count} frames came out of the pipeline");
             self.feed(footage);
             std::thread::sleep(Duration::from_millis(20));
-            count += analysed(&mut self.bus)?;
+            count += analysed(&mut self.fed.bus)?;
         }
         let spent = cpu::of_process().saturating_sub(before);
         // Let the worker empty the mailboxes, so that it does not run into the bare parts.
@@ -210,15 +188,9 @@ impl Fed {
     fn feed(&mut self, footage: &[Vec<Bytes>]) {
         let now = SystemClock.now();
         self.turn += 1;
-        for (index, slot) in self.slots.iter().enumerate() {
+        for index in 0..self.fed.slots.len() {
             let pictures = &footage[index % footage.len()];
-            slot.put(Picture::Keyframe(Keyframe {
-                camera: slot.camera().clone(),
-                captured_at: now,
-                received_at: now,
-                codec: Codec::H264,
-                data: pictures[(index + self.turn) % pictures.len()].clone(),
-            }));
+            self.fed.put(index, pictures[(index + self.turn) % pictures.len()].clone(), now);
         }
     }
 }

@@ -269,7 +269,13 @@ fn big_city(cameras: usize, count: usize) -> City {
 
 fn found(kind: &EventKind, score: f32, (x, y): (f32, f32)) -> Option<Detection> {
     let bbox = BoundingBox::clipped(x - 0.05, y - 0.05, x + 0.05, y + 0.05)?;
-    Some(Detection { kind: kind.clone(), label: Label::new("thing"), score: Score::new(score)?, bbox })
+    Some(Detection {
+        kind: kind.clone(),
+        label: Label::new("thing"),
+        score: Score::new(score)?,
+        bbox,
+        change: None,
+    })
 }
 
 fn frame(camera: &CameraId, round: u64, kinds: &[EventKind], detections: Vec<Detection>) -> FrameDetections {

@@ -128,6 +128,7 @@ fn a_city(data_dir: &Path) -> anyhow::Result<City> {
         areas: BTreeSet::new(),
         when: When::Always,
         departments: BTreeSet::from([department]),
+        lead: None,
         rota: None,
     }];
     city.cases.limits.accept_within = ACCEPT_WITHIN;
@@ -247,6 +248,7 @@ fn frame(n: usize) -> anyhow::Result<FrameDetections> {
             label: Label::new(KIND),
             score: Score::new(0.97).context("a score lies between 0 and 1")?,
             bbox: BoundingBox::new(x, y, x + 0.08, y + 0.08)?,
+            change: None,
         }],
         snapshots: None,
         snapshot_lost: false,

@@ -13,25 +13,15 @@ use anyhow::ensure;
 use bytes::Bytes;
 use citybrain_benches::bare::Bare;
 use citybrain_benches::city::{city, nowhere};
+use citybrain_benches::fed::FedStages;
 use citybrain_benches::figure::{Bar, Figure};
 use citybrain_benches::{footage, memory};
 use citybrain_ingest_config::City;
-use citybrain_models::{Manifest, Runtime, SessionOptions};
-use citybrain_pipeline::camera_board::CameraBoard;
-use citybrain_pipeline::capture::CaptureMetrics;
-use citybrain_pipeline::look_stages::{LookParts, LookStages};
-use citybrain_pipeline::metrics::PipelineMetrics;
-use citybrain_pipeline::picture::{Codec, Keyframe, Picture};
-use citybrain_pipeline::schedule::Mailbox;
-use citybrain_types::{
-    CameraId, Clock, DetectionBatch, EventKind, FrameOutcome, Label, SystemClock, Timestamp,
-};
-use prometheus_client::registry::Registry;
+use citybrain_models::{Manifest, Runtime};
+use citybrain_types::{CameraId, Clock, EventKind, FrameOutcome, Label, SystemClock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
 
 const SIZE: (u32, u32) = (640, 360);
 const SCENES: u64 = 12;
@@ -174,7 +164,7 @@ fn calibrate(setup: &Setup) -> anyhow::Result<f64> {
     let began = Instant::now();
     street.run(&setup.footage, CALIBRATED, Duration::from_millis(200), false, |_, _| looks += 1)?;
     let capacity = looks as f64 / began.elapsed().as_secs_f64();
-    street.stages.shutdown();
+    street.fed.shutdown();
     ensure!(looks > 0, "no look came out of the pipeline");
     Ok(capacity)
 }
@@ -197,7 +187,7 @@ fn hold(setup: &Setup, load: f64, capacity: f64, span: Duration) -> anyhow::Resu
     let span = began.elapsed();
     let grew = (memory::resident()? as f64 - memory_before as f64) / f64::from(1 << 20);
     let unseen = street.unseen - unseen;
-    street.stages.shutdown();
+    street.fed.shutdown();
     ages.values_mut().for_each(|ages| ages.sort_by(f64::total_cmp));
     let looks = ages.values().map(Vec::len).sum::<usize>();
     Ok(Outcome {
@@ -213,10 +203,7 @@ fn hold(setup: &Setup, load: f64, capacity: f64, span: Duration) -> anyhow::Resu
 
 /// The look stages with cameras whose keyframes come by the clock.
 struct Street {
-    stages: LookStages,
-    slots: Vec<Mailbox>,
-    board: Arc<CameraBoard>,
-    bus: mpsc::Receiver<DetectionBatch>,
+    fed: FedStages,
     unseen: usize,
     stalled: bool,
 }
@@ -224,26 +211,7 @@ struct Street {
 impl Street {
     fn open(setup: &Setup, name: &str, fires: usize, slows: usize, every: Duration) -> anyhow::Result<Self> {
         let city = two_kinds(setup, name, fires, slows, every)?;
-        let mut registry = Registry::default();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let board = Arc::new(CameraBoard::new(Arc::clone(&clock), CaptureMetrics::register(&mut registry)));
-        let (sender, bus) = mpsc::channel(64);
-        for camera in city.cameras.keys() {
-            board.add(camera, "bench");
-            board.keyframe(camera, SystemClock.now());
-        }
-        let stages = LookStages::start(LookParts {
-            city: Arc::new(city.clone()),
-            runtime: setup.runtime.clone(),
-            session: SessionOptions::default(),
-            clock,
-            bus: sender,
-            board: Arc::clone(&board),
-            metrics: PipelineMetrics::register(&mut registry),
-        })?;
-        let mailboxes = stages.mailboxes();
-        let slots = city.cameras.keys().map(|camera| mailboxes.slot(camera)).collect();
-        Ok(Self { stages, slots, board, bus, unseen: 0, stalled: false })
+        Ok(Self { fed: FedStages::open(city, &setup.runtime)?, unseen: 0, stalled: false })
     }
 
     /// Feeds for `span`; `looked` hears of each answer, with its age since the planned moment of its keyframe.
@@ -256,7 +224,7 @@ impl Street {
         mut looked: impl FnMut(&CameraId, Duration),
     ) -> anyhow::Result<()> {
         let (began, began_at) = (Instant::now(), SystemClock.now());
-        let count = self.slots.len().max(1) as u32;
+        let count = self.fed.slots.len().max(1) as u32;
         let mut next: Vec<Duration> = (0..count).map(|n| every * n / count).collect();
         while began.elapsed() < span {
             let now = began.elapsed();
@@ -269,7 +237,7 @@ impl Street {
                         continue;
                     }
                     let turn = due.as_micros() / every.as_micros().max(1);
-                    put(&self.slots[index], &self.board, picture_of(footage, index, turn).clone(), at);
+                    self.fed.put(index, picture_of(footage, index, turn).clone(), at);
                 }
             }
             let bus_stops = disturbed && now.as_secs() % BUS_STOPS_EVERY == BUS_STOPS_EVERY - 1;
@@ -282,7 +250,7 @@ impl Street {
     }
 
     fn read(&mut self, looked: &mut impl FnMut(&CameraId, Duration)) -> anyhow::Result<()> {
-        while let Ok(batch) = self.bus.try_recv() {
+        while let Ok(batch) = self.fed.bus.try_recv() {
             let now = SystemClock.now();
             for frame in batch.to_frames()? {
                 match frame.outcome {
@@ -304,17 +272,6 @@ fn picture_of(footage: &[[Bytes; 2]], camera: usize, turn: u128) -> &Bytes {
 fn planned(due: Duration, disturbed: bool) -> Duration {
     let second = due.as_secs();
     if disturbed && second.is_multiple_of(BURST_EVERY) { Duration::from_secs(second) } else { due }
-}
-
-fn put(slot: &Mailbox, board: &CameraBoard, data: Bytes, at: Timestamp) {
-    board.keyframe(slot.camera(), at);
-    slot.put(Picture::Keyframe(Keyframe {
-        camera: slot.camera().clone(),
-        captured_at: at,
-        received_at: SystemClock.now(),
-        codec: Codec::H264,
-        data,
-    }));
 }
 
 /// So many cameras that look for fire, and so many that look for standing water.

@@ -189,6 +189,7 @@ fn found(dice: &mut Dice, kind: usize, spot: [f64; 4], score: f64) -> Option<Det
         label: Label::new(label),
         score: Score::new((score as f32).clamp(0.05, 0.999))?,
         bbox: BoundingBox::clipped(left, top, right, bottom)?,
+        change: None,
     })
 }
 

@@ -54,7 +54,7 @@ pub fn text(
     data_dir: &Path,
     listen: std::net::SocketAddr,
 ) -> anyhow::Result<String> {
-    let cameras: Vec<Value> = street.cameras.iter().map(camera).collect();
+    let cameras: Vec<Value> = street.cameras.iter().enumerate().map(|(i, seen)| camera(seen, i)).collect();
     let city = json!({
         "site": { "name": "Demo street", "time_zone": "Asia/Shanghai", "data_dir": data_dir, "listen": listen.to_string() },
         "cameras": cameras,
@@ -79,8 +79,15 @@ pub fn text(
     Ok(toml::to_string(&city)?)
 }
 
-fn camera(camera: &AnnouncedCamera) -> Value {
-    let mut entry = json!({ "id": camera.id, "name": camera.name, "url": camera.url });
+/// Some 400 m from one to the next: further than what cameras share.
+const STEP_DEGREES: f64 = 0.004;
+/// Cameras in a row of the map.
+const ROW: usize = 4;
+
+fn camera(camera: &AnnouncedCamera, index: usize) -> Value {
+    let (row, column) = ((index / ROW) as f64, (index % ROW) as f64);
+    let position = [121.47 + column * STEP_DEGREES, 31.23 - row * STEP_DEGREES];
+    let mut entry = json!({ "id": camera.id, "name": camera.name, "url": camera.url, "position": position });
     if let Some(login) = &camera.login {
         entry["user"] = json!(login.user);
         entry["password"] = json!(login.password);

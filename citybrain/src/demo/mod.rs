@@ -3,6 +3,7 @@
 //! Design decision: the demo uses the product from outside only. It writes a configuration file, starts
 //! `citybrain run` on it, reads the public API, and believes what arrived on the desks.
 
+mod account;
 mod child;
 mod config;
 mod screen;

@@ -1,6 +1,7 @@
 //! What a person sees of the demo: steps while it is set up, happenings while it plays, a table at the end.
 #![allow(clippy::print_stdout, reason = "this is the command's output")]
 
+use super::account::Account;
 use super::verdict::{Event, Row};
 use super::watch::{Outcome, ago};
 use citybrain_types::Timestamp;
@@ -11,6 +12,11 @@ use std::time::Duration;
 /// Says which step begins.
 pub fn step(number: usize, words: &str) {
     println!("[{number}/5] {words}");
+}
+
+/// Says how to sign in.
+pub fn account(account: &Account) {
+    println!("      sign in as {} with the password {}", account.name, account.password);
 }
 
 /// Tells what happens, each thing once.

@@ -1,5 +1,6 @@
 //! Everything the demo consists of, set up in order and cleared in order.
 
+use super::account::Account;
 use super::child::Program;
 use super::config::{self, AnnouncedStreet, Desks};
 use super::screen;
@@ -84,7 +85,8 @@ impl Stage {
         std::fs::write(&file, config::text(&announced, &desks, &work.join("data"), listen)?)?;
         let city_config = citybrain_ingest_config::load(&file)?.city;
 
-        screen::step(4, "starting the city brain on it");
+        screen::step(4, "making an account, and starting the city brain");
+        let account = Account::make(&file).await?;
         let announce = work.join("city.json");
         let arguments = ["run", "--config", text_of(&file)?, "--announce", text_of(&announce)?];
         let mut city = Program::start("city", &work, &arguments)?;
@@ -98,7 +100,9 @@ impl Stage {
         if events.is_empty() {
             bail!("the street holds no event of a kind that a shipped model scores");
         }
+        let http = account.sign_in(&console).await?;
         screen::step(5, &format!("watching; the console is at {console}  (logs are in {})", work.display()));
+        screen::account(&account);
         Ok(Self { street, city, broker, webhook, mqtt, http, console, events, unscored })
     }
 

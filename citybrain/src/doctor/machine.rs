@@ -1,10 +1,10 @@
 //! What this machine has.
 
 use super::Finding;
-use crate::{lineup, open_files};
+use crate::lineup;
 use citybrain_ingest_config::City;
 use citybrain_models::{Detector, Runtime, SessionOptions};
-use citybrain_pipeline::requirements;
+use citybrain_pipeline::{open_files, requirements};
 use citybrain_types::{Clock, SystemClock, Timestamp};
 use rustix::fs::statvfs;
 use std::collections::BTreeMap;

@@ -4,6 +4,7 @@ use super::Problem;
 use super::precondition::{Once, tagged, version_seen};
 use crate::case::OrderError;
 use crate::case::action::{Action, Order, Refused};
+use crate::people::{Actor, role};
 use crate::services::Services;
 use crate::store::StoreError;
 use axum::body::Bytes;
@@ -25,9 +26,10 @@ const MAX_DEPARTMENTS: usize = 64;
 pub struct ActionBody {
     /// What to do.
     pub action: CaseAction,
-    /// Who does it, 1 to 100 characters.
+    /// Who does it, 1 to 100 characters, where nobody signs in. Else it is whoever has signed in, and may be left out.
+    #[serde(default)]
     #[schemars(length(min = 1, max = 100))]
-    pub by: String,
+    pub by: Option<String>,
     /// For which department, where the case is handed to several.
     #[serde(default)]
     pub department: Option<DepartmentId>,
@@ -58,11 +60,11 @@ pub struct ActionBody {
 }
 
 impl ActionBody {
-    /// The order, when everything it needs is there and nothing else.
+    /// The order of whoever acts, when everything it needs is there and nothing else.
     ///
     /// # Errors
     /// What is missing or too much.
-    pub fn into_order(self) -> Result<Order, Problem> {
+    pub fn into_order(self, by: String) -> Result<Order, Problem> {
         let action = self.action;
         let needs = |field: &str| Problem::invalid(format!("'{action}' needs '{field}'"));
         let given = [
@@ -113,7 +115,7 @@ impl ActionBody {
             CaseAction::Reopen => Action::Reopen,
             CaseAction::Rate => Action::Rate(self.stars.ok_or_else(|| needs("stars"))?),
         };
-        Ok(Order { action, by: self.by, department: self.department, reason: self.reason })
+        Ok(Order { action, by, department: self.department, reason: self.reason })
     }
 }
 
@@ -124,6 +126,10 @@ pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Res
     if !media.eq_ignore_ascii_case("application/json") {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send 'application/json'"));
     }
+    // A list of its fields in their order would pass for an object.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Problem::invalid("the body is not a JSON object"));
+    }
     serde_json::from_slice(body)
         .map_err(|error| Problem::invalid(format!("the body is not understood: {error}")))
 }
@@ -131,6 +137,7 @@ pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Res
 pub(super) async fn act(
     State(services): State<Services>,
     Path(id): Path<String>,
+    actor: Actor,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
@@ -142,7 +149,10 @@ pub(super) async fn act(
     {
         return Ok(before);
     }
-    let order = json::<ActionBody>(&headers, &body)?.into_order()?;
+    let body = json::<ActionBody>(&headers, &body)?;
+    role::may_act(&actor, body.action)?;
+    let by = actor.by(body.by.as_deref())?;
+    let order = body.into_order(by)?;
     let now = services.now();
     let keep = |case: &citybrain_types::Case| {
         let once = once.as_ref()?;

@@ -1,24 +1,51 @@
 //! Changes as they happen: server-sent events.
 
-use crate::services::{Change, Services};
+use super::Problem;
+use crate::services::{Change, MAX_STREAMS, Services};
 use axum::extract::State;
-use axum::response::Sse;
+use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, KeepAlive};
+use axum::response::{IntoResponse, Response, Sse};
 use futures::{Stream, StreamExt};
 use std::convert::Infallible;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_stream::wrappers::BroadcastStream;
 
 /// A silent stream says that it lives this often, so that proxies do not cut it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// `case`, `delivery` and `camera` events with JSON data; `missed` tells a listener that fell behind to read again.
-pub(super) async fn events(
-    State(services): State<Services>,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+/// A stream ends after this long, and the browser asks for it again: somebody who has been shut out hears no more then.
+const STREAM_FOR: Duration = Duration::from_secs(300);
+
+/// A browser that found no seat asks again after this.
+const ASK_AGAIN_SECS: u32 = 15;
+
+/// `case`, `delivery`, `camera` and `policy` events with JSON data; `missed` tells a listener that fell behind to read again.
+/// Whoever comes when every seat is taken is told so and harms nobody else.
+pub(super) async fn events(State(services): State<Services>) -> Response {
+    let Some(seat) = services.stream_seat() else {
+        let full = format!(
+            "all {MAX_STREAMS} streams of events are taken: close pages, or ask for what has changed"
+        );
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, full);
+        return ([(header::RETRY_AFTER, ASK_AGAIN_SECS)], problem).into_response();
+    };
+    stream(&services, seat).into_response()
+}
+
+fn stream(
+    services: &Services,
+    seat: OwnedSemaphorePermit,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>> + use<>> {
     let changes = BroadcastStream::new(services.subscribe());
     let events =
         changes.map(|change| Ok(change.map_or_else(|missed| missed_event(&missed), |change| event(&change))));
+    let events = events.take_until(tokio::time::sleep(STREAM_FOR)).map(move |event| {
+        // Held as long as the stream is.
+        let _ = &seat;
+        event
+    });
     Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }
 
@@ -27,6 +54,7 @@ fn event(change: &Change) -> Event {
         Change::Case { .. } => "case",
         Change::Delivery { .. } => "delivery",
         Change::Camera { .. } => "camera",
+        Change::Policy { .. } => "policy",
     };
     Event::default()
         .event(name)

@@ -2,17 +2,23 @@
 //!
 //! Errors are problem documents (RFC 9457). Binding a listener is the binary's business.
 
+mod access;
 mod actions;
 mod appraisal;
 mod cases;
 mod events;
+mod geo_form;
 mod health;
 mod open311;
 mod openapi;
+mod people;
+mod policies;
 mod precondition;
 mod problem;
 mod reports;
+mod silences;
 mod snapshots;
+mod verdicts;
 
 pub use actions::ActionBody;
 pub use openapi::openapi;
@@ -20,13 +26,13 @@ pub use problem::Problem;
 pub(crate) use reports::keep_photos;
 pub use reports::{ReportBody, Reported};
 
+use crate::people::gate::{Gate, keep, refuse_as_problem};
 use crate::services::Services;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware;
+use axum::routing::{delete, get, patch, post};
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +49,7 @@ const MAX_REPORT_BYTES: usize = 24 << 20;
 
 /// Every route of the API. The router has no fallback at its root, so that the console's can be merged with it.
 pub fn router(services: Services, registry: Arc<Registry>) -> Router {
+    let gate = Gate { services: services.clone(), table: access::TABLE, refuse: refuse_as_problem };
     let max_body_bytes = services.city().dispatch.max_body_bytes;
     let reports = Router::new()
         .route("/api/v1/reports", post(reports::report))
@@ -51,7 +58,9 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .layer(RequestBodyLimitLayer::new(MAX_REPORT_BYTES.max(max_body_bytes)));
     let open311 = Router::new()
         .route("/services.json", get(open311::services))
+        .route("/services.xml", get(open311::services))
         .route("/requests.json", get(open311::requests).post(open311::post_request))
+        .route("/requests.xml", get(open311::requests).post(open311::post_request))
         .route("/requests/{id}", get(open311::one_request))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed);
@@ -67,7 +76,28 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .route("/deliveries/{key}/replay", post(cases::replay))
         .route("/destinations/{id}/replay", post(cases::replay_all))
         .route("/kinds", get(cases::kinds))
+        .route("/silences", get(silences::list).post(silences::make))
+        .route("/silences/{id}", get(silences::read))
+        .route("/silences/{id}/end", post(silences::end))
+        .route("/policies", get(policies::list).post(policies::create))
+        .route("/policies/{id}", get(policies::read).put(policies::edit))
+        .route("/policies/{id}/actions", post(policies::act))
+        .route("/policies/{id}/differences", get(policies::differences))
+        .route("/policies/{id}/forecast", post(policies::forecast))
+        .route("/what-if", post(policies::what_if))
+        .route("/review", get(verdicts::queue))
+        .route("/verdicts", post(verdicts::judge))
+        .route("/verdicts/{item}", get(verdicts::history))
+        .route("/calibrations", post(verdicts::calibrate))
         .route("/openapi.json", get(openapi::document))
+        .route("/me", get(people::me))
+        .route("/me/sessions", delete(people::sign_out_everywhere))
+        .route("/me/tokens", get(people::tokens).post(people::add_token))
+        .route("/me/tokens/{id}", delete(people::end_token))
+        .route("/users", get(people::users).post(people::add_user))
+        .route("/users/{id}", patch(people::change_user))
+        .route("/audit", get(people::audit))
+        .route("/audit/verify", get(people::verify_audit))
         .route("/events", get(events::events))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed);
@@ -78,25 +108,15 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(move || health::metrics(Arc::clone(&registry))))
         .route("/snapshots/{*path}", get(snapshots::snapshot))
+        .route("/originals/{*path}", get(snapshots::original))
         .layer(RequestBodyLimitLayer::new(max_body_bytes))
         .merge(reports)
         .with_state(services)
-        .layer(middleware::from_fn(same_site_changes_only))
+        .layer(middleware::from_fn_with_state(gate, keep))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         ))
         .layer(CatchPanicLayer::custom(problem::panicked))
-}
-
-/// A page of another site must not change anything here with the visitor's browser.
-async fn same_site_changes_only(request: Request, next: Next) -> Response {
-    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
-    if changes && matches!(site, Some(b"cross-site" | b"same-site")) {
-        return Problem::new(StatusCode::FORBIDDEN, "a page of another site may not change anything here")
-            .into_response();
-    }
-    next.run(request).await
 }

@@ -1,17 +1,18 @@
 //! Open311 GeoReport v2: services, requests, and reports from other systems.
 //!
-//! Format: <https://wiki.open311.org/GeoReport_v2/>, JSON only. Kinds are services, cases are service requests. Errors
+//! Format: <https://wiki.open311.org/GeoReport_v2/>, JSON and XML. Kinds are services, cases are service requests. Errors
 //! are lists of `code` and `description`, as that format has them.
 
 use super::Problem;
+use super::geo_form::Form;
 use crate::case::report::Report;
+use crate::people::{Actor, Way};
 use crate::services::Services;
 use crate::store::{CaseFilter, PageRequest};
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::Response;
 use citybrain_ingest_config::resolved::Kind;
 use citybrain_types::{Case, CaseId, CaseState, EventKind, Source, Timestamp};
 use schemars::JsonSchema;
@@ -24,7 +25,7 @@ const MAX_REQUESTS: u32 = 200;
 const MAX_IDS: usize = 100;
 
 /// An error in the form of GeoReport.
-pub(super) struct GeoError(StatusCode, String);
+struct GeoError(StatusCode, String);
 
 #[derive(Serialize, JsonSchema)]
 struct GeoProblem {
@@ -32,12 +33,22 @@ struct GeoProblem {
     description: String,
 }
 
-impl IntoResponse for GeoError {
-    fn into_response(self) -> Response {
-        let problem = GeoProblem { code: self.0.as_u16(), description: self.1 };
-        (self.0, Json([problem])).into_response()
+/// Rows as the address asks for them, or what went wrong.
+fn answer<T: Serialize>(
+    form: Form,
+    names: (&str, &str),
+    result: Result<(StatusCode, Vec<T>), GeoError>,
+) -> Response {
+    match result {
+        Ok((status, rows)) => form.answer(status, names, &rows),
+        Err(GeoError(status, description)) => {
+            form.answer(status, ("errors", "error"), &[GeoProblem { code: status.as_u16(), description }])
+        }
     }
 }
+
+/// How a list of requests, and one of them, are called.
+const REQUESTS: (&str, &str) = ("service_requests", "request");
 
 impl From<Problem> for GeoError {
     fn from(problem: Problem) -> Self {
@@ -77,10 +88,11 @@ fn service(kind: &Kind) -> Service {
     }
 }
 
-pub(super) async fn services(State(services): State<Services>) -> Json<Vec<Service>> {
+pub(super) async fn services(State(services): State<Services>, uri: Uri) -> Response {
     // A camera's fault is nothing a resident reports.
     let told = services.kinds().into_iter().filter(|kind| kind.kind.as_str() != EventKind::CAMERA_FAULT);
-    Json(told.map(|kind| service(&kind)).collect())
+    let rows: Vec<Service> = told.map(|kind| service(&kind)).collect();
+    answer(Form::of(&uri), ("services", "service"), Ok((StatusCode::OK, rows)))
 }
 
 /// A case as a service request.
@@ -139,10 +151,18 @@ pub(super) struct RequestsQuery {
 
 pub(super) async fn requests(
     State(services): State<Services>,
+    uri: Uri,
     query: Result<Query<RequestsQuery>, axum::extract::rejection::QueryRejection>,
-) -> Result<Json<Vec<Request>>, GeoError> {
-    let Query(query) = query.map_err(|error| bad(error.body_text()))?;
-    let kinds = names(&services);
+) -> Response {
+    let found = match query {
+        Ok(Query(query)) => listed(&services, query).await,
+        Err(error) => Err(bad(error.body_text())),
+    };
+    answer(Form::of(&uri), REQUESTS, found.map(|rows| (StatusCode::OK, rows)))
+}
+
+async fn listed(services: &Services, query: RequestsQuery) -> Result<Vec<Request>, GeoError> {
+    let kinds = names(services);
     if let Some(ids) = &query.service_request_id {
         let ids: Vec<&str> = ids.split(',').map(str::trim).filter(|id| !id.is_empty()).collect();
         if ids.len() > MAX_IDS {
@@ -152,9 +172,9 @@ pub(super) async fn requests(
         for id in ids {
             let id = CaseId::new(id).map_err(|error| bad(error.to_string()))?;
             let view = services.case(&id).await.map_err(Problem::from)?;
-            found.extend(view.map(|view| request(&services, &kinds, &view.case)));
+            found.extend(view.map(|view| request(services, &kinds, &view.case)));
         }
-        return Ok(Json(found));
+        return Ok(found);
     }
     let moment = |text: &Option<String>, what: &str| {
         let parsed = text.as_deref().map(|text| text.replace(' ', "+").parse::<Timestamp>());
@@ -178,7 +198,7 @@ pub(super) async fn requests(
         for case in &page.cases {
             let in_time =
                 from.is_none_or(|from| case.opened_at >= from) && to.is_none_or(|to| case.opened_at <= to);
-            let told = request(&services, &kinds, case);
+            let told = request(services, &kinds, case);
             if in_time && (wanted.is_empty() || wanted.contains(&told.status)) {
                 found.push(told);
             }
@@ -190,18 +210,24 @@ pub(super) async fn requests(
             break;
         }
     }
-    Ok(Json(found))
+    Ok(found)
 }
 
 pub(super) async fn one_request(
     State(services): State<Services>,
+    uri: Uri,
     Path(id): Path<String>,
-) -> Result<Json<[Request; 1]>, GeoError> {
-    let id = id.strip_suffix(".json").unwrap_or(&id);
+) -> Response {
+    let found = one(&services, &id).await;
+    answer(Form::of(&uri), REQUESTS, found.map(|row| (StatusCode::OK, vec![row])))
+}
+
+async fn one(services: &Services, id: &str) -> Result<Request, GeoError> {
+    let id = id.strip_suffix(".json").or_else(|| id.strip_suffix(".xml")).unwrap_or(id);
     let id = CaseId::new(id).map_err(|error| bad(error.to_string()))?;
     let view = services.case(&id).await.map_err(Problem::from)?;
     let view = view.ok_or_else(|| GeoError(StatusCode::NOT_FOUND, format!("there is no request {id}")))?;
-    Ok(Json([request(&services, &names(&services), &view.case)]))
+    Ok(request(services, &names(services), &view.case))
 }
 
 /// A report as GeoReport has it; what a client sends beyond is left alone, as the format asks.
@@ -226,16 +252,28 @@ pub(super) struct Posted {
 
 pub(super) async fn post_request(
     State(services): State<Services>,
+    actor: Actor,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<(StatusCode, Json<[Posted; 1]>), GeoError> {
+) -> Response {
+    let posted = posted(&services, &actor, &headers, &body).await;
+    answer(Form::of(&uri), REQUESTS, posted.map(|row| (StatusCode::CREATED, vec![row])))
+}
+
+async fn posted(
+    services: &Services,
+    actor: &Actor,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Posted, GeoError> {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !media.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
         let what = "send 'application/x-www-form-urlencoded'".to_owned();
         return Err(GeoError(StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
     }
     let mut post = Post::default();
-    for (name, value) in url::form_urlencoded::parse(&body) {
+    for (name, value) in url::form_urlencoded::parse(body) {
         let field = match name.as_ref() {
             "service_code" => &mut post.service_code,
             "lat" => &mut post.lat,
@@ -263,6 +301,12 @@ pub(super) async fn post_request(
         kind: EventKind::new(&post.service_code),
         source: Source::System,
         by: if by.is_empty() { "Open311".to_owned() } else { by },
+        // Anybody may tell of something here, and none of them signs a trail with the name he gives.
+        sent_by: match actor.way {
+            Way::Open => None,
+            Way::Nobody => Some("Open311".to_owned()),
+            Way::Session { .. } | Way::Token { .. } => Some(actor.signature()),
+        },
         description: post.description,
         position,
         area: Some(post.address_string).filter(|address| !address.is_empty()),
@@ -270,6 +314,5 @@ pub(super) async fn post_request(
     };
     let (case, joined) = services.report(report, vec![], |_, _| None).await.map_err(Problem::from)?;
     let notice = if joined { "it was known already and has joined an open case" } else { "it was taken in" };
-    let posted = Posted { service_request_id: case.id, service_notice: notice, account_id: None };
-    Ok((StatusCode::CREATED, Json([posted])))
+    Ok(Posted { service_request_id: case.id, service_notice: notice, account_id: None })
 }

@@ -1,14 +1,23 @@
 //! The OpenAPI 3.1 document of the API, made from the types that are read and written.
 
+mod policies;
+
 use super::actions::ActionBody;
 use super::appraisal::Form;
 use super::cases::{Cameras, Kinds, Replayed};
 use super::open311::{Posted, Request as GeoRequest, Service as GeoService};
+use super::people::{
+    AuditPage, MadeToken, MadeUser, Me, TokenBody, Tokens, UserBody, UserChangeBody, UserList,
+};
 use super::problem::Problem;
 use super::reports::{ReportBody, Reported};
+use super::silences::{EndBody, SilenceBody, SilenceView, Silences};
 use crate::appraisal::{Appraisal, PeriodKind};
+use crate::people::audit::Verdict;
+use crate::people::gate::Who;
 use crate::services::Services;
 use crate::services::{CaseView, Readiness};
+use crate::silence::SilenceState;
 use crate::store::{CasePage, DeliveryPage, MAX_PAGE};
 use axum::Json;
 use axum::extract::State;
@@ -48,7 +57,11 @@ pub fn openapi() -> Value {
     book.cases();
     book.deliveries();
     book.city();
+    book.silences();
     book.open311();
+    book.policies();
+    book.verdicts();
+    book.people();
     let mut schemas = book.input.take_definitions(true);
     schemas.extend(book.output.take_definitions(true));
     json!({
@@ -61,7 +74,21 @@ pub fn openapi() -> Value {
         },
         "servers": [{ "url": "/" }],
         "paths": book.paths,
-        "components": { "schemas": schemas },
+        "components": { "schemas": schemas, "securitySchemes": security_schemes() },
+        "security": [{ "token": [] }, { "session": [] }],
+    })
+}
+
+/// How somebody comes in. Routes that anyone may ask say so by an empty list.
+fn security_schemes() -> Value {
+    json!({
+        "token": { "type": "http", "scheme": "bearer", "description": "A token made on the account page." },
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "citybrain_session",
+            "description": "What signing in on the console sets. Changes need the header `X-CSRF-Token`, too.",
+        },
     })
 }
 
@@ -155,11 +182,119 @@ impl Book {
             "parameters": operation.parameters,
             "responses": operation.responses,
         });
-        if let Some(body) = operation.body {
-            entry["requestBody"] = body;
+        if let Some(body) = &operation.body {
+            entry["requestBody"] = body.clone();
         }
+        self.secure(&operation, &mut entry);
         let at = self.paths.entry(operation.path).or_insert_with(|| json!({}));
         at[operation.method] = entry;
+    }
+
+    /// Says who may ask, and how others are refused.
+    fn secure(&mut self, operation: &Operation, entry: &mut Value) {
+        let method = operation.method.to_uppercase();
+        let is_route = |path: &str| path.replace("{*path}", "{path}") == operation.path;
+        let rule = super::access::TABLE.iter().find(|(m, path, _)| *m == method && is_route(path));
+        let needed = match rule.map(|(_, _, who)| *who) {
+            Some(Who::Anyone) => {
+                entry["security"] = json!([]);
+                return;
+            }
+            Some(Who::May(permission)) => format!("Needs the permission `{}`.", permission.name()),
+            Some(Who::SignedIn) | None => "Needs somebody who has signed in.".to_owned(),
+        };
+        entry["description"] = json!(needed);
+        let problem = self.out::<Problem>();
+        for (status, what) in [("401", "Nobody has signed in."), ("403", "Whoever it is may not.")] {
+            if entry["responses"].get(status).is_none() {
+                entry["responses"][status] =
+                    json!({ "description": what, "content": { PROBLEM: { "schema": problem } } });
+            }
+        }
+    }
+
+    fn people(&mut self) {
+        let problem = self.out::<Problem>();
+        let json = "application/json";
+        let id = |what| path("id", what, &json!({ "type": "string", "minLength": 1 }));
+        let refusals = [
+            (404, "There is no such thing."),
+            (409, "It is taken, or nobody signs in here."),
+            (415, "The body is no JSON."),
+            (422, "It is refused, and why."),
+            STORE,
+        ];
+        let (me, tokens, made_token) = (self.out::<Me>(), self.out::<Tokens>(), self.out::<MadeToken>());
+        let (users, made_user) = (self.out::<UserList>(), self.out::<MadeUser>());
+        let (token, user, change) =
+            (self.taken::<TokenBody>(), self.taken::<UserBody>(), self.taken::<UserChangeBody>());
+        let nothing = |mut operation: Operation| {
+            operation.responses.insert("204".to_owned(), json!({ "description": "Done." }));
+            operation
+        };
+        let operations = [
+            Operation::new("get", "/api/v1/me", "me", "Who asks, and what he may")
+                .answers(200, "You.", json, &me),
+            nothing(Operation::new(
+                "delete",
+                "/api/v1/me/sessions",
+                "signOutEverywhere",
+                "End every session of yours",
+            )),
+            Operation::new("get", "/api/v1/me/tokens", "listTokens", "Your tokens").answers(
+                200,
+                "Your tokens, without their texts.",
+                json,
+                &tokens,
+            ),
+            Operation::new("post", "/api/v1/me/tokens", "addToken", "Make a token")
+                .takes(json, &token)
+                .answers(201, "The token; its text is shown this once.", json, &made_token),
+            nothing(
+                Operation::new("delete", "/api/v1/me/tokens/{id}", "endToken", "End a token")
+                    .with(id("The token.")),
+            ),
+            Operation::new("get", "/api/v1/users", "listUsers", "Users").answers(
+                200,
+                "Every user.",
+                json,
+                &users,
+            ),
+            Operation::new("post", "/api/v1/users", "addUser", "Make a user").takes(json, &user).answers(
+                201,
+                "The user, and the password where one was made.",
+                json,
+                &made_user,
+            ),
+            Operation::new(
+                "patch",
+                "/api/v1/users/{id}",
+                "changeUser",
+                "Change a user's role, shut him out, reset",
+            )
+            .with(id("The user."))
+            .takes(json, &change)
+            .answers(200, "The user as he stands then.", json, &made_user),
+        ];
+        for operation in operations {
+            self.add(operation.refuses(&problem, PROBLEM, &refusals));
+        }
+        let (page, verdict) = (self.out::<AuditPage>(), self.out::<Verdict>());
+        let before = json!({ "type": "integer", "minimum": 0 });
+        self.add(
+            Operation::new("get", "/api/v1/audit", "readAudit", "The audit log, newest first")
+                .with(query("before", "Rows with a lower number only.", &before))
+                .with(limit())
+                .answers(200, "A page of it, and its head.", json, &page)
+                .refuses(&problem, PROBLEM, &[BAD, STORE]),
+        );
+        let head = json!({ "type": "string", "pattern": "^[0-9]{1,18}:[0-9a-f]{64}$" });
+        self.add(
+            Operation::new("get", "/api/v1/audit/verify", "verifyAudit", "Whether the audit log is whole")
+                .with(query("expect", "A head noted elsewhere, which has to be met.", &head))
+                .answers(200, "What was found.", json, &verdict)
+                .refuses(&problem, PROBLEM, &[BAD, STORE]),
+        );
     }
 
     fn cases(&mut self) {
@@ -300,6 +435,79 @@ impl Book {
         );
     }
 
+    fn silences(&mut self) {
+        let problem = self.out::<Problem>();
+        let (all, one) = (self.out::<Silences>(), self.out::<SilenceView>());
+        let (asked, ended, state) =
+            (self.taken::<SilenceBody>(), self.taken::<EndBody>(), self.taken::<SilenceState>());
+        let id =
+            || path("id", "The silence.", &json!({ "type": "string", "pattern": "^[A-Za-z0-9-]{1,64}$" }));
+        let none = (404, "There is no such silence.");
+        let strangers = (403, "A page of another site may not change anything.");
+        let json = "application/json";
+        self.add(
+            Operation::new("get", "/api/v1/silences", "listSilences", "What opens no case, and what did not")
+                .with(query("state", "In this state only.", &state))
+                .answers(200, "Silences, newest first, at most 1,000.", json, &all)
+                .refuses(&problem, PROBLEM, &[BAD, STORE]),
+        );
+        self.add(
+            Operation::new(
+                "post",
+                "/api/v1/silences",
+                "makeSilence",
+                "Let some sightings open no case for a while",
+            )
+            .with(idempotency())
+            .takes(json, &asked)
+            .answers(201, "It holds from the next look on.", json, &one)
+            .refuses(
+                &problem,
+                PROBLEM,
+                &[
+                    BAD,
+                    strangers,
+                    (409, "So many are in force that no further one is taken."),
+                    (413, "The body is too large."),
+                    (415, "The body is no JSON."),
+                    (422, "It names nothing, or what is not there, or its key was used for another."),
+                    STORE,
+                ],
+            ),
+        );
+        self.add(
+            Operation::new("get", "/api/v1/silences/{id}", "readSilence", "One silence")
+                .with(id())
+                .answers(200, "The silence.", json, &one)
+                .refuses(&problem, PROBLEM, &[none, STORE]),
+        );
+        self.add(
+            Operation::new(
+                "post",
+                "/api/v1/silences/{id}/end",
+                "endSilence",
+                "End a silence before its time",
+            )
+            .with(id())
+            .takes(json, &ended)
+            .answers(200, "It holds no more.", json, &one)
+            .refuses(
+                &problem,
+                PROBLEM,
+                &[
+                    BAD,
+                    strangers,
+                    none,
+                    (409, "It is over already."),
+                    (413, "The body is too large."),
+                    (415, "The body is no JSON."),
+                    (422, "It is not said who ends it."),
+                    STORE,
+                ],
+            ),
+        );
+    }
+
     fn city(&mut self) {
         let problem = self.out::<Problem>();
         let (cameras, kinds, readiness) =
@@ -369,16 +577,23 @@ impl Book {
             "application/openmetrics-text",
             &text,
         ));
-        self.add(
-            Operation::new("get", "/snapshots/{path}", "picture", "A picture")
-                .with(path(
-                    "path",
-                    "As cases name it.",
-                    &json!({ "type": "string", "pattern": PICTURE_PATTERN }),
-                ))
-                .answers(200, "The picture.", "image/jpeg", &json!({ "type": "string", "format": "binary" }))
-                .refuses(&problem, PROBLEM, &[BAD, (404, "There is no such picture.")]),
-        );
+        for (route, id, what) in [
+            ("/snapshots/{path}", "picture", "A picture as everybody sees it"),
+            ("/originals/{path}", "original", "A picture in which nothing was made unrecognisable"),
+        ] {
+            let pattern = json!({ "type": "string", "pattern": PICTURE_PATTERN });
+            self.add(
+                Operation::new("get", route, id, what)
+                    .with(path("path", "As cases name it.", &pattern))
+                    .answers(
+                        200,
+                        "The picture.",
+                        "image/jpeg",
+                        &json!({ "type": "string", "format": "binary" }),
+                    )
+                    .refuses(&problem, PROBLEM, &[BAD, (404, "There is no such picture.")]),
+            );
+        }
     }
 
     fn open311(&mut self) {
@@ -393,11 +608,11 @@ impl Book {
         let (services, requests, posted) =
             (self.out::<Vec<GeoService>>(), self.out::<Vec<GeoRequest>>(), self.out::<Vec<Posted>>());
         let text = json!({ "type": "string" });
+        let json = "application/json";
         self.add(
             Operation::new("get", "/open311/v2/services.json", "listServices", "Open311: kinds as services")
-                .answers(200, "Every service.", "application/json", &services),
+                .answers(200, "Every service.", json, &services),
         );
-        let json = "application/json";
         self.add(
             Operation::new(
                 "get",
@@ -421,7 +636,7 @@ impl Book {
                 "readRequest",
                 "Open311: one case as a request",
             )
-            .with(path("id", "The case, with or without `.json`.", &id))
+            .with(path("id", "The case, with or without `.json`; `.xml` answers in XML.", &id))
             .answers(200, "A list of one.", json, &requests)
             .refuses(&problems, json, &[BAD, NO_CASE, STORE]),
         );
@@ -454,6 +669,25 @@ impl Book {
                     ],
                 ),
         );
+        self.in_xml_too();
+    }
+
+    /// What is answered in JSON at an address of Open311 that ends so is answered in XML at one that ends in `.xml`.
+    fn in_xml_too(&mut self) {
+        for name in ["services", "requests"] {
+            let Some(mut item) = self.paths.get(&format!("/open311/v2/{name}.json")).cloned() else {
+                continue;
+            };
+            let operations = item.as_object_mut().into_iter().flatten();
+            for (_, operation) in operations {
+                let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+                operation["operationId"] = json!(format!("{id}Xml"));
+                for (_, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+                    response["content"] = json!({ "text/xml": { "schema": { "type": "string" } } });
+                }
+            }
+            self.paths.insert(format!("/open311/v2/{name}.xml"), item);
+        }
     }
 }
 

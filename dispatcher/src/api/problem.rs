@@ -1,9 +1,11 @@
 //! Errors as problem documents: <https://www.rfc-editor.org/rfc/rfc9457>.
 
 use crate::store::{BadCursor, StoreError};
+use crate::verdict::Judgement;
 use axum::extract::rejection::QueryRejection;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use citybrain_ingest_config::policy::PolicyProblem;
 use citybrain_types::{CaseAction, IdError};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -24,6 +26,12 @@ pub struct Problem {
     /// What a case allows instead of what was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     allowed: Option<Vec<CaseAction>>,
+    /// Every mistake of a policy that does not fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problems: Option<Vec<PolicyProblem>>,
+    /// The verdict that somebody else has given in the meantime.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<Judgement>,
 }
 
 impl Problem {
@@ -36,6 +44,8 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             allowed: None,
+            problems: None,
+            verdict: None,
         }
     }
 
@@ -61,6 +71,18 @@ impl Problem {
     #[must_use]
     pub fn with_allowed(self, allowed: Vec<CaseAction>) -> Self {
         Self { allowed: Some(allowed), ..self }
+    }
+
+    /// The same with every mistake of a policy.
+    #[must_use]
+    pub fn with_problems(self, problems: Vec<PolicyProblem>) -> Self {
+        Self { problems: Some(problems), ..self }
+    }
+
+    /// The same with the verdict that somebody else has given.
+    #[must_use]
+    pub fn with_verdict(self, verdict: Judgement) -> Self {
+        Self { verdict: Some(verdict), ..self }
     }
 
     /// The request is understood and cannot be followed.

@@ -6,6 +6,7 @@ use super::precondition::Once;
 use crate::cap;
 use crate::case::OrderError;
 use crate::case::report::{MAX_PHOTOS, Report};
+use crate::people::{Actor, Way};
 use crate::photo;
 use crate::services::Services;
 use crate::store::StoreError;
@@ -77,6 +78,7 @@ impl ReportBody {
             kind: EventKind::new(self.kind),
             source: self.source,
             by: self.by,
+            sent_by: None,
             description: self.description,
             position: self.position,
             area: self.area,
@@ -88,6 +90,7 @@ impl ReportBody {
 
 pub(super) async fn report(
     State(services): State<Services>,
+    actor: Actor,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
@@ -98,6 +101,8 @@ pub(super) async fn report(
         return Ok(before);
     }
     let (report, photos) = json::<ReportBody>(&headers, &body)?.into_report()?;
+    let sent_by = (actor.way != Way::Open).then(|| actor.signature());
+    let report = Report { sent_by, ..report };
     let now = services.now();
     let keep = |case: &Case, joined: bool| {
         let once = once.as_ref()?;

@@ -1,35 +1,72 @@
 //! Pictures kept of detections. Nothing above or beside their folder can be reached.
 
 use super::Problem;
+use crate::people::{Actor, Permission, note};
 use crate::services::Services;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use citybrain_ingest_config::resolved::Blur;
 use citybrain_types::SnapshotRef;
 use std::path::PathBuf;
 use tokio::io::AsyncReadExt;
 
 /// Largest picture served; ours are a few hundred kilobytes.
 const MAX_SNAPSHOT_BYTES: u64 = 8 << 20;
+/// Folder of the photos that were sent with reports.
+const SENT_IN: &str = "reports/";
 
 pub(super) async fn snapshot(
     State(services): State<Services>,
     Path(path): Path<String>,
+    actor: Actor,
 ) -> Result<Response, Problem> {
-    let gone = || Problem::not_found("there is no such picture; it may have made room for newer ones");
-    let wanted = SnapshotRef::new(&path)?;
-    if !wanted.as_str().ends_with(".jpg") {
-        return Err(gone());
+    let wanted = picture(&path)?;
+    // Nobody has made anything unrecognisable in what was sent in.
+    let is_original = services.city().people.blur != Blur::Off && path.starts_with(SENT_IN);
+    if is_original && !actor.may(Permission::Originals) {
+        let what = "photos that were sent in are shown as they are: this needs the permission 'originals'";
+        return Err(Problem::new(StatusCode::FORBIDDEN, what));
     }
-    let root = services.snapshot_root();
-    let bytes = read_below(root, &wanted).await.ok_or_else(gone)?;
+    if is_original {
+        note("picture.original", wanted.as_str(), "");
+    }
+    let bytes = read_below(services.snapshot_root(), &wanted).await.ok_or_else(gone)?;
+    Ok(shown(bytes))
+}
+
+/// A picture as the camera has taken it; where nothing was made unrecognisable in it, it is the one that everybody sees.
+pub(super) async fn original(
+    State(services): State<Services>,
+    Path(path): Path<String>,
+) -> Result<Response, Problem> {
+    let wanted = picture(&path)?;
+    let bytes = match read_below(services.original_root(), &wanted).await {
+        Some(bytes) => Some(bytes),
+        None => read_below(services.snapshot_root(), &wanted).await,
+    };
+    let bytes = bytes.ok_or_else(gone)?;
+    note("picture.original", wanted.as_str(), "");
+    Ok(shown(bytes))
+}
+
+fn gone() -> Problem {
+    Problem::not_found("there is no such picture; it may have made room for newer ones")
+}
+
+fn picture(path: &str) -> Result<SnapshotRef, Problem> {
+    let wanted = SnapshotRef::new(path)?;
+    if wanted.as_str().ends_with(".jpg") { Ok(wanted) } else { Err(gone()) }
+}
+
+fn shown(bytes: Vec<u8>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg")),
         // A snapshot's name holds its moment, and its content never changes.
         (header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=86400, immutable")),
     ];
-    Ok((headers, Body::from(bytes)).into_response())
+    (headers, Body::from(bytes)).into_response()
 }
 
 /// The file's content, if it is a file below `root`, links resolved, and no larger than a picture can be.

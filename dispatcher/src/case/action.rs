@@ -1,15 +1,12 @@
-//! What people do with a case: each action, the states that allow it, and what it leads to. A pure decision.
+//! What people do with a case: each action, the states that allow it, and what it leads to (`step`). A pure decision.
 
-use super::clocks;
-use super::file::SYSTEM;
-use super::routing;
-use super::state::{self, Because, IllegalTransition};
+mod step;
+
+use super::state::IllegalTransition;
 use citybrain_ingest_config::City;
-use citybrain_types::{
-    Acceptance, Case, CaseAction, CaseChange, CaseId, CaseState, DepartmentId, Timestamp, VoidReason,
-};
-use serde_json::json;
+use citybrain_types::{Case, CaseAction, CaseChange, CaseId, CaseState, DepartmentId, Timestamp, VoidReason};
 use std::time::Duration;
+use step::Step;
 
 /// Longest name of who acts, in characters.
 pub const MAX_WHO: usize = 100;
@@ -19,8 +16,6 @@ pub const MAX_REASON: usize = 500;
 pub const MAX_EXTENSIONS: u32 = 3;
 /// And by at most this at once.
 pub const MAX_EXTENSION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// A case is laid aside for at most this long.
-const MAX_SUSPENSION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// An action with what it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +30,9 @@ pub enum Action {
     Accept,
     /// A department begins to work on it.
     Start,
-    /// A department says that it is done.
+    /// A department has done its part; when all have, the case is done.
     Done,
-    /// A department refuses it.
+    /// A department refuses it: the responsible one for all, another for its part.
     Return,
     /// The refusal is approved; these departments get it, or those that are left, or the district centre.
     ApproveReturn(Vec<DepartmentId>),
@@ -170,7 +165,7 @@ pub fn allowed(case: &Case) -> Vec<CaseAction> {
 }
 
 /// Departments that have the case and have not taken it.
-fn waiting(case: &Case) -> impl Iterator<Item = &DepartmentId> {
+pub(super) fn waiting(case: &Case) -> impl Iterator<Item = &DepartmentId> {
     let taken = |id: &DepartmentId| case.work.accepted_by.iter().any(|taken| taken.department == *id);
     case.departments.iter().filter(move |id| !taken(id))
 }
@@ -191,9 +186,7 @@ pub fn act(
         return Err(Refused::NotNow { state: case.state, action, allowed });
     }
     check_words(order)?;
-    let mut step = Step { city, case: case.clone(), order, at, changes: Vec::new() };
-    step.follow()?;
-    Ok((step.case, step.changes))
+    Step::follow(city, case, order, at)
 }
 
 fn check_words(order: &Order) -> Result<(), Refused> {
@@ -228,255 +221,20 @@ fn check_words(order: &Order) -> Result<(), Refused> {
     Ok(())
 }
 
-/// One order on its way through a case.
-struct Step<'a> {
-    city: &'a City,
-    case: Case,
-    order: &'a Order,
-    at: Timestamp,
-    changes: Vec<CaseChange>,
-}
-
-impl Step<'_> {
-    fn follow(&mut self) -> Result<(), Refused> {
-        match &self.order.action {
-            Action::Verify => self.go(CaseState::Verifying),
-            Action::File => self.file(),
-            Action::Dispatch(to) => self.dispatch(to),
-            Action::Accept => self.accept(),
-            Action::Start => {
-                self.acting()?;
-                self.go(CaseState::Handling)
-            }
-            Action::Done => {
-                self.acting()?;
-                self.case.work.clear_looks = 0;
-                self.case.work.after = None;
-                self.go(CaseState::Rechecking)
-            }
-            Action::Return => {
-                self.case.work.returned_by = self.acting()?;
-                self.go(CaseState::Returned)
-            }
-            Action::ApproveReturn(to) => self.approve_return(to),
-            Action::RejectReturn => {
-                self.case.work.returned_by = None;
-                self.case.work.accepted_by.clear();
-                self.go(CaseState::Dispatched)
-            }
-            Action::Transfer(to) => self.transfer(to),
-            Action::Suspend(until) => self.suspend(*until),
-            Action::Resume => self.resume(),
-            Action::Extend(by) => self.extend(*by),
-            Action::Link(to) => {
-                if *to == self.case.id {
-                    return Err(Refused::Invalid("a case cannot be linked to itself".to_owned()));
-                }
-                self.case.work.linked_to = Some(to.clone());
-                self.go(CaseState::Linked)
-            }
-            Action::Void(_) => self.go(CaseState::Void),
-            Action::Close => self.go(CaseState::Closed),
-            Action::Reopen => {
-                reopen(&mut self.case);
-                self.go(CaseState::Reopened)
-            }
-            Action::Rate(stars) => self.rate(*stars),
-        }
-    }
-
-    fn go(&mut self, to: CaseState) -> Result<(), Refused> {
-        let (by, reason) = (self.order.by.clone(), self.order.reason.clone());
-        self.go_because(to, self.order.action.name().name(), by, reason)
-    }
-
-    fn go_because(&mut self, to: CaseState, action: &str, by: String, reason: String) -> Result<(), Refused> {
-        let because = Because { at: self.at, by, reason, seen: self.seen() };
-        let mut line = state::advance(&mut self.case, to, because)?;
-        action.clone_into(&mut line.action);
-        clocks::settle(self.city, &mut self.case, self.at);
-        self.changes.push(line);
-        Ok(())
-    }
-
-    fn note(&mut self) {
-        let because = Because {
-            at: self.at,
-            by: self.order.by.clone(),
-            reason: self.order.reason.clone(),
-            seen: self.seen(),
-        };
-        let line = state::note(&mut self.case, self.order.action.name().name(), because);
-        self.changes.push(line);
-    }
-
-    /// What was known: the order's own details and where the case stood.
-    fn seen(&self) -> String {
-        let details = match &self.order.action {
-            Action::Dispatch(to) | Action::ApproveReturn(to) => json!({ "departments": to }),
-            Action::Transfer(to) => json!({ "department": to }),
-            Action::Suspend(until) => json!({ "until": until }),
-            Action::Extend(by) => json!({ "minutes": by.as_secs() / 60 }),
-            Action::Link(to) => json!({ "to": to }),
-            Action::Void(because) => json!({ "because": because }),
-            Action::Rate(stars) => json!({ "stars": stars }),
-            _ => json!({}),
-        };
-        json!({ "department": self.order.department, "details": details, "last_seen_at": self.case.last_seen_at })
-            .to_string()
-    }
-
-    /// The department that acts: the one named, or the only one there is.
-    fn acting(&self) -> Result<Option<DepartmentId>, Refused> {
-        match (&self.order.department, self.case.departments.as_slice()) {
-            (Some(named), departments) if departments.contains(named) => Ok(Some(named.clone())),
-            (Some(named), _) => Err(Refused::Invalid(format!("the case is not handed to {named}"))),
-            (None, [only]) => Ok(Some(only.clone())),
-            (None, []) => Ok(None),
-            (None, several) => {
-                let names = several.iter().map(DepartmentId::as_str).collect::<Vec<_>>().join(", ");
-                Err(Refused::Invalid(format!("say for which 'department': {names}")))
-            }
-        }
-    }
-
-    fn known(&self, departments: &[DepartmentId]) -> Result<(), Refused> {
-        match departments.iter().find(|id| !self.city.departments.contains_key(*id)) {
-            Some(unknown) => Err(Refused::Invalid(format!("there is no department {unknown}"))),
-            None => Ok(()),
-        }
-    }
-
-    fn file(&mut self) -> Result<(), Refused> {
-        self.go(CaseState::Filed)?;
-        if self.case.departments.is_empty() {
-            let (kind, area) = (&self.case.kind, self.case.work.area.as_deref());
-            self.case.departments = routing::departments(self.city, kind, area, self.at);
-        }
-        if self.case.departments.is_empty() {
-            return Ok(());
-        }
-        let to = self.case.departments.iter().map(DepartmentId::as_str).collect::<Vec<_>>().join(", ");
-        self.go_because(CaseState::Dispatched, "dispatch", SYSTEM.to_owned(), format!("handed to {to}"))
-    }
-
-    fn dispatch(&mut self, to: &[DepartmentId]) -> Result<(), Refused> {
-        self.known(to)?;
-        let by_routes = || {
-            let (kind, area) = (&self.case.kind, self.case.work.area.as_deref());
-            routing::departments(self.city, kind, area, self.at)
-        };
-        self.case.departments = if to.is_empty() { by_routes() } else { to.to_vec() };
-        self.case.work.accepted_by.clear();
-        self.go(CaseState::Dispatched)
-    }
-
-    fn accept(&mut self) -> Result<(), Refused> {
-        let department = self.order.department.clone().or_else(|| {
-            let mut waiting = waiting(&self.case);
-            let first = waiting.next().cloned();
-            first.filter(|_| waiting.next().is_none())
-        });
-        let department = match department {
-            Some(department) if self.case.departments.contains(&department) => Some(department),
-            Some(stranger) => return Err(Refused::Invalid(format!("the case is not handed to {stranger}"))),
-            None => self.acting()?,
-        };
-        if let Some(department) = department {
-            if self.case.work.accepted_by.iter().any(|taken| taken.department == department) {
-                return Err(Refused::Invalid(format!("{department} has taken the case already")));
-            }
-            self.case.work.accepted_by.push(Acceptance { department, at: self.at });
-        }
-        if matches!(self.case.state, CaseState::Accepted | CaseState::Handling) {
-            self.note();
-            return Ok(());
-        }
-        self.go(CaseState::Accepted)
-    }
-
-    fn approve_return(&mut self, to: &[DepartmentId]) -> Result<(), Refused> {
-        self.known(to)?;
-        let refuser = self.case.work.returned_by.take();
-        let left = self.case.departments.iter().filter(|id| Some(*id) != refuser.as_ref());
-        let mut next: Vec<DepartmentId> = if to.is_empty() { left.cloned().collect() } else { to.to_vec() };
-        if next.is_empty() {
-            next.extend(self.city.cases.centre.clone().filter(|centre| Some(centre) != refuser.as_ref()));
-        }
-        if next.is_empty() {
-            return Err(Refused::Invalid("say which 'departments' get the case instead".to_owned()));
-        }
-        self.case.departments = next;
-        self.case.work.accepted_by.clear();
-        self.go(CaseState::Dispatched)
-    }
-
-    fn transfer(&mut self, to: &DepartmentId) -> Result<(), Refused> {
-        self.known(std::slice::from_ref(to))?;
-        if self.case.departments == [to.clone()] {
-            return Err(Refused::Invalid(format!("{to} has the case already")));
-        }
-        self.case.departments = vec![to.clone()];
-        self.case.work.accepted_by.clear();
-        self.case.work.returned_by = None;
-        self.go(CaseState::Transferred)
-    }
-
-    fn suspend(&mut self, until: Option<Timestamp>) -> Result<(), Refused> {
-        if let Some(until) = until
-            && (until <= self.at || until.since(self.at) > MAX_SUSPENSION)
-        {
-            return Err(Refused::Invalid("'until' is not within the year to come".to_owned()));
-        }
-        self.case.work.suspended_from = Some(self.case.state);
-        self.case.work.suspended_until = until;
-        self.go(CaseState::Suspended)
-    }
-
-    fn resume(&mut self) -> Result<(), Refused> {
-        let from = self.case.work.suspended_from.take();
-        self.case.work.suspended_until = None;
-        let to = match from {
-            Some(CaseState::Rechecking) => CaseState::Rechecking,
-            Some(CaseState::Accepted | CaseState::Handling | CaseState::Extended) => CaseState::Handling,
-            _ => CaseState::Dispatched,
-        };
-        if to == CaseState::Dispatched && self.case.departments.is_empty() {
-            let (kind, area) = (&self.case.kind, self.case.work.area.as_deref());
-            self.case.departments = routing::departments(self.city, kind, area, self.at);
-        }
-        self.go(to)
-    }
-
-    fn extend(&mut self, by: Duration) -> Result<(), Refused> {
-        if by.is_zero() || by > MAX_EXTENSION {
-            let most = MAX_EXTENSION.as_secs() / 60;
-            return Err(Refused::Invalid(format!("'minutes' is not between 1 and {most}")));
-        }
-        self.acting()?;
-        self.case.work.extended += 1;
-        self.go(CaseState::Extended)?;
-        clocks::extend(self.city, &mut self.case, by);
-        Ok(())
-    }
-
-    fn rate(&mut self, stars: u8) -> Result<(), Refused> {
-        if !(1..=5).contains(&stars) {
-            return Err(Refused::Invalid("'stars' is not between 1 and 5".to_owned()));
-        }
-        self.case.work.rating = Some(stars);
-        self.note();
-        Ok(())
-    }
-}
-
 /// What a case forgets when it is found undone.
 pub(super) fn reopen(case: &mut Case) {
     case.work.reopened = case.work.reopened.saturating_add(1);
-    case.work.accepted_by.clear();
+    begin_anew(case);
     case.work.clear_looks = 0;
     case.work.after = None;
     case.work.extended = 0;
+}
+
+/// Nobody has taken, done or returned anything of it.
+fn begin_anew(case: &mut Case) {
+    case.work.accepted_by.clear();
+    case.work.finished_by.clear();
+    case.work.declined_by.clear();
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Orders on cases in every state.
 
 use super::*;
-use crate::case::clocks::running_in;
+use crate::case::clocks::{self, running_in};
 use crate::testing::a_case;
 use crate::testing::city::{START, city};
 use citybrain_ingest_config::resolved::{CaseLimits, Department};
@@ -212,6 +212,54 @@ fn each_department_takes_a_case_once_and_the_only_one_that_refuses_leaves_it_to_
     let (alone, _) = act(&city, &alone, &order(Action::Return), START).unwrap();
     let (alone, _) = act(&city, &alone, &order(Action::ApproveReturn(vec![])), START).unwrap();
     assert_eq!(alone.departments, [id("centre")]);
+}
+
+#[test]
+fn each_department_takes_does_and_returns_its_part_and_the_case_follows_the_responsible_one() {
+    let city = a_city();
+    let by = |name: &str, action: Action| Order { department: Some(id(name)), ..order(action) };
+    let follow = |case: Case, order: Order| {
+        let (next, changes) =
+            act(&city, &case, &order, START).unwrap_or_else(|refused| panic!("{order:?}: {refused}"));
+        assert_eq!(changes.len(), 1);
+        next
+    };
+    let mut case = in_state(CaseState::Dispatched);
+    case.departments = vec![id("brigade"), id("police"), id("centre")];
+    // The one that helps gives its part back: the case stays with the others.
+    let case = follow(case, by("police", Action::Return));
+    assert_eq!((case.state, case.departments.len()), (CaseState::Dispatched, 2));
+    assert_eq!(case.work.declined_by[0].department, id("police"));
+    assert!(matches!(act(&city, &case, &by("police", Action::Accept), START), Err(Refused::Invalid(_))));
+    // Each has done its part before the case is done.
+    let case = follow(case, by("brigade", Action::Accept));
+    let done = follow(case.clone(), by("brigade", Action::Done));
+    assert_eq!((done.state, done.work.finished_by.len()), (CaseState::Accepted, 1));
+    assert!(matches!(act(&city, &done, &by("brigade", Action::Done), START), Err(Refused::Invalid(_))));
+    let both = follow(done.clone(), by("centre", Action::Done));
+    assert_eq!(both.state, CaseState::Rechecking);
+    assert_eq!(both.work.accepted_by.len(), 2, "whoever has done it has taken it");
+    // Or the other gives its part back, and nothing is left to do.
+    assert_eq!(follow(done, by("centre", Action::Return)).state, CaseState::Rechecking);
+    // The responsible one returns it for all, and is held to it: the other's part stands.
+    let case = follow(case, by("centre", Action::Accept));
+    let returned = follow(case, by("brigade", Action::Return));
+    assert_eq!(returned.state, CaseState::Returned);
+    let again = follow(returned.clone(), by("centre", Action::RejectReturn));
+    let taken: Vec<_> = again.work.accepted_by.iter().map(|taken| taken.department.as_str()).collect();
+    assert_eq!((again.state, taken), (CaseState::Dispatched, vec!["centre"]));
+    // Or let go: the next one is responsible.
+    let left = follow(returned, by("centre", Action::ApproveReturn(vec![])));
+    assert_eq!((left.state, left.departments), (CaseState::Dispatched, vec![id("centre")]));
+}
+
+#[test]
+fn a_department_that_helps_hands_its_own_part_on() {
+    let (city, case) = (a_city(), in_state(CaseState::Handling));
+    let order = Order { department: Some(id("police")), ..order(Action::Transfer(id("centre"))) };
+    let (case, changes) = act(&city, &case, &order, START).unwrap();
+    assert_eq!((case.state, case.departments), (CaseState::Handling, vec![id("brigade"), id("centre")]));
+    assert_eq!(changes[0].action, "transfer");
 }
 
 #[test]

@@ -35,7 +35,10 @@ async fn act(desk: &Desk, answer: Answered) -> Result<(), String> {
         }
     } else {
         let body: ActionBody = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
-        let order = body.into_order().map_err(|problem| problem.detail().to_owned())?;
+        // The broker has let the department in; what it says of who acts there is its own word.
+        let by = body.by.clone().filter(|by| !by.trim().is_empty());
+        let by = by.unwrap_or_else(|| row.department.to_string());
+        let order = body.into_order(by).map_err(|problem| problem.detail().to_owned())?;
         Order { department: order.department.or(Some(row.department.clone())), ..order }
     };
     match desk.act(&row.delivery.case, &order, None, |_| None).await {

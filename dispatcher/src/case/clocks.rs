@@ -2,6 +2,7 @@
 
 use super::calendar::{due, worked};
 use super::file::SYSTEM;
+use super::reminders;
 use super::state::{self, Because};
 use crate::envelope::EventType;
 use citybrain_ingest_config::City;
@@ -74,6 +75,7 @@ pub fn settle(city: &City, case: &mut Case, at: Timestamp) {
         !drop
     });
     set_deadline(case);
+    reminders::settle(city, case, at);
 }
 
 /// Gives the running clock of handling more time.
@@ -92,10 +94,11 @@ pub fn extend(city: &City, case: &mut Case, by: Duration) {
     set_deadline(case);
 }
 
-/// When something happens next on one of the clocks.
+/// When something happens next on one of the clocks, or somebody is told again.
 #[must_use]
 pub fn next_at(case: &Case) -> Option<Timestamp> {
-    case.work.clocks.iter().filter_map(StageClock::next_at).min()
+    let reminder = case.work.reminders.as_ref().and_then(|reminders| reminders.next_at);
+    case.work.clocks.iter().filter_map(StageClock::next_at).chain(reminder).min()
 }
 
 /// What follows from the time that has passed: cards, escalations, points. The event is the gravest of them; nothing

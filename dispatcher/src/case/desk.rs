@@ -1,21 +1,25 @@
 //! Where cases are changed by people and by the time: read, decided, written under their version, and told.
 
-use super::action::{Order, Refused, act};
+use super::action::{Action, Order, Refused, act};
 use super::clocks;
 use super::file::SYSTEM;
 use super::recheck::Verdict;
+use super::reminders;
 use super::report::{self, Report};
 use super::state::{self, Because};
 use crate::delivery::Mailroom;
 use crate::envelope::EventType;
 use crate::metrics::Metrics;
 use crate::outbox;
+use crate::ruling::{Decided, Ruling};
 use crate::services::Change;
+use crate::silence::{Scene, SilenceKeeper};
 use crate::store::{Answer, CaseWrite, Commit, Store, StoreError};
 use citybrain_ingest_config::City;
-use citybrain_types::{Case, CaseChange, CaseId, CaseState, Clock, SnapshotRef, Timestamp};
+use citybrain_types::{Case, CaseChange, CaseId, CaseState, Clock, DestinationId, SnapshotRef, Timestamp};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 /// So many times is a case decided anew because somebody else was quicker.
 const TRIES: u32 = 8;
@@ -29,6 +33,10 @@ pub(crate) struct Desk {
     pub(crate) mailroom: Mailroom,
     pub(crate) listeners: broadcast::Sender<Change>,
     pub(crate) metrics: Metrics,
+    /// Tells the incidents what a person has refused.
+    pub(crate) rule: mpsc::Sender<Ruling>,
+    /// What is silenced is not told again.
+    pub(crate) silences: SilenceKeeper,
 }
 
 /// Why an order was not followed.
@@ -59,6 +67,15 @@ pub(super) struct Changed {
     pub(super) case: Case,
     pub(super) changes: Vec<CaseChange>,
     pub(super) event: EventType,
+    /// Only these are told; all who are responsible when not given.
+    pub(super) only: Option<BTreeSet<DestinationId>>,
+}
+
+impl Changed {
+    /// A change that everybody who is responsible is told of.
+    pub(super) const fn told(case: Case, changes: Vec<CaseChange>, event: EventType) -> Self {
+        Self { case, changes, event, only: None }
+    }
 }
 
 impl Desk {
@@ -82,13 +99,32 @@ impl Desk {
             let city = Arc::clone(&self.city.borrow());
             let (changed, changes) = act(&city, &case, order, self.clock.now())?;
             let kept = answer(&changed);
-            let mut all = vec![Changed { case: changed.clone(), changes, event: EventType::CaseUpdated }];
+            let mut all = vec![Changed::told(changed.clone(), changes, EventType::CaseUpdated)];
             all.extend(self.other_end(&city, &changed, order).await?);
             match self.commit(&city, all, kept).await {
-                Ok(()) => return Ok(changed),
+                Ok(()) => {
+                    self.rule_out(&changed, order).await;
+                    return Ok(changed);
+                }
                 Err(StoreError::Conflict(_)) if tries < TRIES => tries += 1,
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+
+    /// What a person has called no case does not open one again at once, nor in a replay.
+    async fn rule_out(&self, case: &Case, order: &Order) {
+        let Action::Void(because) = order.action else { return };
+        let what = Decided::Refused {
+            case: case.id.clone(),
+            incident: case.incident.clone(),
+            because,
+            by: order.by.clone(),
+            department: order.department.clone(),
+            reason: order.reason.clone(),
+        };
+        if self.rule.send(Ruling { at: case.updated_at, what }).await.is_err() {
+            tracing::warn!(case = %case.id, "its place is not remembered as rejected: the program is being stopped");
         }
     }
 
@@ -114,7 +150,9 @@ impl Desk {
         let city = Arc::clone(&self.city.borrow());
         let now = self.clock.now();
         let ticked = |case: &Case| {
-            clocks::tick(&city, case, now).map(|(case, changes, event)| Changed { case, changes, event })
+            let shown = clocks::tick(&city, case, now);
+            let shown = shown.map(|(case, changes, event)| Changed::told(case, changes, event));
+            shown.or_else(|| self.reminded(&city, case, now))
         };
         let all: Vec<Changed> = due.iter().filter_map(ticked).collect();
         let count = all.len();
@@ -131,6 +169,20 @@ impl Desk {
             }
         }
         Ok(done)
+    }
+
+    /// A case whose turn to be told again has come.
+    fn reminded(&self, city: &City, case: &Case, now: Timestamp) -> Option<Changed> {
+        let scene = Scene {
+            kind: &case.kind,
+            camera: case.camera.as_ref(),
+            area: case.work.area.as_deref(),
+            position: case.position,
+        };
+        let silenced = || self.silences.is_silenced(city, &scene, now);
+        let due = case.work.reminders.as_ref()?.next_at.is_some_and(|next| next <= now);
+        let reminders::Due { case, changes, to } = reminders::tick(city, case, now, due && silenced())?;
+        Some(Changed { only: Some(to), ..Changed::told(case, changes, EventType::Waiting) })
     }
 
     /// What the camera says of a case that was reported done; nothing when somebody else has decided.
@@ -184,12 +236,15 @@ impl Desk {
         let now = self.clock.now();
         let mut told = Vec::with_capacity(all.len());
         let mut commit = Commit { answer, ..Commit::default() };
-        for Changed { case, changes, event } in all {
+        for Changed { case, changes, event, only } in all {
             for change in &changes {
                 self.metrics.case_action(&case.kind, &change.action);
             }
             let opened = changes.first().is_some_and(|first| first.from.is_none());
-            let deliveries = outbox::deliveries(city, event, &case, now, now);
+            let mut deliveries = outbox::deliveries(city, event, &case, now, now);
+            if let Some(only) = only {
+                deliveries.retain(|row| only.contains(&row.delivery.destination));
+            }
             told.push((case.clone(), opened));
             commit.cases.push(CaseWrite::Change { case, changes, deliveries });
         }
@@ -229,7 +284,7 @@ fn rechecked(
     let because = Because { at: now, by: SYSTEM.to_owned(), reason, seen };
     let change = state::advance(&mut case, to, because).ok()?;
     clocks::settle(city, &mut case, now);
-    Some(Changed { case, changes: vec![change], event: EventType::CaseUpdated })
+    Some(Changed::told(case, vec![change], EventType::CaseUpdated))
 }
 
 /// Log line, metric and word to listeners for a case that was committed.

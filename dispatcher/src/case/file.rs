@@ -140,6 +140,8 @@ enum Seen<'a> {
         camera: &'a CameraId,
         place: BoundingBox,
         score: Score,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        change: Option<Score>,
         evidence_micronats: MicroNats,
         open_at_micronats: MicroNats,
         hits: u32,
@@ -164,6 +166,7 @@ fn seen(incident: &Incident, cause: &Cause) -> String {
             camera,
             place: sight.place,
             score: sight.score,
+            change: sight.change,
             evidence_micronats: sight.evidence,
             open_at_micronats: sight.open_at,
             hits: sight.hits,
@@ -183,7 +186,15 @@ fn seen(incident: &Incident, cause: &Cause) -> String {
 fn first_reason(incident: &Incident, cause: &Cause) -> String {
     let Incident { camera, kind, .. } = incident;
     let mut reason = match cause {
-        Cause::Seen(_) => format!("camera {camera} saw {kind}"),
+        Cause::Seen(sight) => match sight.change {
+            Some(change) => {
+                let percent = (change.get() * 100.0).round();
+                format!(
+                    "camera {camera} saw {kind}; its place differs by {percent} % from what was there for days"
+                )
+            }
+            None => format!("camera {camera} saw {kind}"),
+        },
         Cause::CameraLost(outcome) => format!("camera {camera} is not seen: {}", outcome.name()),
     };
     if let Some(before) = &incident.previous {

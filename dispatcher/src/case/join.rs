@@ -35,7 +35,7 @@ pub(super) fn linked(
         seen: json!({ "case": linked.id, "kind": linked.kind, "priority": linked.priority }).to_string(),
     };
     let change = state::note(&mut case, "join", because);
-    Ok(Changed { case, changes: vec![change], event: EventType::CaseUpdated })
+    Ok(Changed::told(case, vec![change], EventType::CaseUpdated))
 }
 
 /// What a further telling makes of a case's priority.

@@ -13,6 +13,7 @@ pub mod action;
 pub mod calendar;
 pub mod clocks;
 pub mod file;
+pub mod reminders;
 pub mod report;
 pub mod routing;
 pub mod state;

@@ -32,6 +32,8 @@ pub struct Report {
     pub source: Source,
     /// By what name; 1 to 100 characters in one line.
     pub by: String,
+    /// Who has sent it in, where that is known; the trail has this name then.
+    pub sent_by: Option<String>,
     /// In words; at most [`MAX_DESCRIPTION`] characters.
     pub description: String,
     /// Longitude and latitude in degrees (WGS 84).
@@ -110,9 +112,14 @@ fn is_known(city: &City, area: &str) -> bool {
         || city.cameras.values().any(|camera| camera.area.as_deref() == Some(area))
 }
 
+fn signature(report: &Report) -> String {
+    report.sent_by.as_ref().unwrap_or(&report.by).clone()
+}
+
 fn seen(report: &Report) -> serde_json::Value {
     json!({
         "source": report.source,
+        "by": report.by,
         "description": report.description,
         "position": report.position,
         "area": report.area,
@@ -128,12 +135,12 @@ fn join(case: &Case, report: &Report, metres: f64, at: Timestamp) -> Changed {
     case.work.photos.extend(report.photos.iter().take(room).cloned());
     let because = Because {
         at,
-        by: report.by.clone(),
+        by: signature(report),
         reason: format!("told by {} too, {metres:.0} m away", report.source),
         seen: seen(report).to_string(),
     };
     let change = state::note(&mut case, "join", because);
-    Changed { case, changes: vec![change], event: EventType::CaseUpdated }
+    Changed::told(case, vec![change], EventType::CaseUpdated)
 }
 
 fn begin(city: &City, report: &Report, at: Timestamp) -> Result<Changed, Refused> {
@@ -172,7 +179,7 @@ fn begin(city: &City, report: &Report, at: Timestamp) -> Result<Changed, Refused
     clocks::settle(city, &mut case, at);
     let because = Because {
         at,
-        by: report.by.clone(),
+        by: signature(report),
         reason: format!("told by {}", report.source),
         seen: seen(report).to_string(),
     };
@@ -190,7 +197,7 @@ fn begin(city: &City, report: &Report, at: Timestamp) -> Result<Changed, Refused
             clocks::settle(city, &mut case, at);
         }
     }
-    Ok(Changed { case, changes, event: EventType::CaseOpened })
+    Ok(Changed::told(case, changes, EventType::CaseOpened))
 }
 
 /// `<kind>-<day>-<hash>` of what was told and when.
@@ -227,6 +234,7 @@ mod tests {
             kind: EventKind::new("littering"),
             source: Source::Hotline,
             by: "12345".to_owned(),
+            sent_by: None,
             description: "bags beside the bin".to_owned(),
             position: Some([121.5, 31.2]),
             area: None,

@@ -5,7 +5,7 @@ use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{Route, When};
 use citybrain_types::{CameraId, DepartmentId, EventKind, Timestamp};
 
-/// The departments of the first route that fits, with the one on duty where the route has a rota; none only when the
+/// The departments of the first route that fits, the responsible one first, with the one on duty where the route has a rota; none only when the
 /// configuration has no fallback.
 #[must_use]
 pub fn departments(city: &City, kind: &EventKind, area: Option<&str>, at: Timestamp) -> Vec<DepartmentId> {
@@ -15,7 +15,10 @@ pub fn departments(city: &City, kind: &EventKind, area: Option<&str>, at: Timest
             && is_time(city, &route.when, at)
     };
     let Some(route) = city.routes.iter().find(fits) else { return Vec::new() };
-    let mut departments: Vec<DepartmentId> = route.departments.iter().cloned().collect();
+    // Whoever is responsible comes first.
+    let lead = route.lead.iter();
+    let others = route.departments.iter().filter(|id| Some(*id) != route.lead.as_ref());
+    let mut departments: Vec<DepartmentId> = lead.chain(others).cloned().collect();
     let rota = route.rota.as_ref().and_then(|id| city.cases.rotas.get(id));
     let on_duty = rota.and_then(|rota| rota.on_duty(at)).filter(|id| !departments.contains(id)).cloned();
     departments.extend(on_duty);
@@ -62,6 +65,7 @@ mod tests {
             areas: areas.iter().map(|area| (*area).to_owned()).collect(),
             when,
             departments: departments.iter().map(|name| id(name)).collect(),
+            lead: None,
             rota: rota.map(str::to_owned),
         }
     }

@@ -97,6 +97,14 @@ impl MicroNats {
         Self(self.0 / 2)
     }
 
+    /// A share of it, from -1 to 1, rounded.
+    #[must_use]
+    pub fn times(self, share: f32) -> Self {
+        // Both are exact in f64, and so is the order of one multiplication and one rounding.
+        #[allow(clippy::cast_possible_truncation, reason = "`as` saturates")]
+        Self((f64::from(share) * self.0 as f64).round() as i64)
+    }
+
     /// Held within `-bound..=bound`.
     #[must_use]
     pub fn within(self, bound: Self) -> Self {

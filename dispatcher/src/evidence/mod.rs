@@ -10,11 +10,13 @@
 //! [`Evidence`] is the decision, without clock or I/O; [`run`] is the stage around it.
 
 mod alone;
+mod almost;
 mod fixed;
 mod health;
 mod opinion;
 mod places;
 mod policy;
+mod raised;
 mod stage;
 mod track;
 mod zones;
@@ -24,7 +26,8 @@ mod opinion_tests;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use alone::Alone;
+pub(crate) use alone::{Alone, PAST_SPEAKS, Together};
+pub use almost::Almost;
 pub use fixed::MicroNats;
 pub use places::MAX_TRACKS;
 pub use policy::{centre_distance, same_place};
@@ -32,6 +35,7 @@ pub use stage::Focus;
 pub(crate) use stage::{EvidenceStage, run};
 
 use citybrain_ingest_config::City;
+use citybrain_ingest_config::policy::Calibration;
 use citybrain_types::{
     BoundingBox, CameraId, EventKind, FrameDetections, FrameOutcome, Score, Snapshots, Timestamp,
 };
@@ -39,6 +43,7 @@ use health::{Health, HealthTurn};
 use opinion::{LaidBy, Opinion, overruled};
 use places::Places;
 use policy::Policy;
+use raised::Raised;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use track::LookAt;
@@ -68,6 +73,8 @@ pub struct Sight {
     pub seen: BoundingBox,
     /// Score of this look.
     pub score: Score,
+    /// How much its place differs from the camera's own past, where that was compared.
+    pub change: Option<Score>,
     /// The frame in which it was seen first.
     pub first: FirstSight,
     /// Accumulated evidence.
@@ -188,8 +195,12 @@ pub struct Judged {
     pub suspects: Vec<EventKind>,
     /// Those of them whose alarm was given and is to be confirmed.
     pub alarms: Vec<EventKind>,
+    /// Kinds that something makes likelier here for now, as rain does with water on the road: looked at more often.
+    pub likelier: Vec<EventKind>,
     /// Detections that added nothing.
     pub ignored: Vec<Ignored>,
+    /// What has almost opened and is given up, where it is sampled.
+    pub almost: Vec<Almost>,
 }
 
 /// Evidence of all cameras of a city.
@@ -197,7 +208,9 @@ pub struct Judged {
 pub struct Evidence {
     city: Arc<City>,
     calendar: Calendar,
+    calibration: BTreeMap<EventKind, Calibration>,
     cameras: HashMap<CameraId, CameraEvidence>,
+    raised: Raised,
 }
 
 #[derive(Debug, Default)]
@@ -217,7 +230,13 @@ impl Evidence {
             |camera| (camera, CameraEvidence { health: Health::faulty(), ..CameraEvidence::default() });
         let cameras = faulty.into_iter().map(lost).collect();
         let calendar = Calendar::of(&city.site.time_zone);
-        let mut evidence = Self { city: Arc::clone(&city), calendar, cameras };
+        let mut evidence = Self {
+            city: Arc::clone(&city),
+            calendar,
+            calibration: BTreeMap::new(),
+            cameras,
+            raised: Raised::default(),
+        };
         evidence.reload(city);
         evidence
     }
@@ -232,7 +251,13 @@ impl Evidence {
             state.health.forget_models();
         }
         self.calendar = Calendar::of(&city.site.time_zone);
+        self.raised.reload(&city);
         self.city = city;
+    }
+
+    /// Takes scores for these probabilities from now on; those of other kinds as they are.
+    pub fn calibrate(&mut self, calibration: BTreeMap<EventKind, Calibration>) {
+        self.calibration = calibration;
     }
 
     /// Judges one frame of one camera. Frames of a camera come in the order of their sequence.
@@ -240,7 +265,8 @@ impl Evidence {
         let mut judged = Judged::of(frame);
         let camera = self.city.cameras.get(&frame.camera);
         let Some((camera, state)) = camera.zip(self.cameras.get_mut(&frame.camera)) else { return judged };
-        let rules = Rules { camera, city: &self.city, calendar: &self.calendar };
+        let rules =
+            Rules { camera, city: &self.city, calendar: &self.calendar, calibration: &self.calibration };
         if frame.asked.is_some() {
             state.lay_by(&rules, frame, &mut judged.ignored);
             return judged;
@@ -253,8 +279,8 @@ impl Evidence {
             }
             HealthTurn::Back => judged.look.sightings.push(Sighting::CameraBack),
         }
-        if frame.outcome == FrameOutcome::Analysed {
-            state.judge_analysed(&rules, frame, &mut judged);
+        if !self.raised.heard(frame) && frame.outcome == FrameOutcome::Analysed {
+            state.judge_analysed(&rules, &self.raised, frame, &mut judged);
         }
         judged
     }
@@ -271,7 +297,14 @@ impl Judged {
             looked_for: Vec::new(),
             sightings: Vec::new(),
         };
-        Self { look, suspects: Vec::new(), alarms: Vec::new(), ignored: Vec::new() }
+        Self {
+            look,
+            suspects: Vec::new(),
+            alarms: Vec::new(),
+            likelier: Vec::new(),
+            ignored: Vec::new(),
+            almost: Vec::new(),
+        }
     }
 }
 
@@ -298,7 +331,13 @@ impl CameraEvidence {
         }
     }
 
-    fn judge_analysed(&mut self, rules: &Rules<'_>, frame: &FrameDetections, judged: &mut Judged) {
+    fn judge_analysed(
+        &mut self,
+        rules: &Rules<'_>,
+        raised: &Raised,
+        frame: &FrameDetections,
+        judged: &mut Judged,
+    ) {
         let opinions = self.laid_by.take(frame.sequence);
         let decided_at = opinions.iter().map(|opinion| opinion.decided_at);
         judged.look.decided_at = decided_at.fold(judged.look.decided_at, Timestamp::max);
@@ -331,6 +370,11 @@ impl CameraEvidence {
         for kind in looked_for.iter().chain(elsewhere.into_iter().filter(|kind| !looked_for.contains(kind))) {
             let found = found.remove(kind).unwrap_or_default();
             let Some(policy) = self.policies.get(kind) else { continue };
+            let by = raised.by(&frame.camera, kind, frame.captured_at);
+            if by > MicroNats::ZERO {
+                judged.likelier.push(kind.clone());
+            }
+            let policy = &policy.raised(by);
             if found.is_empty() && !self.places.contains_key(kind) {
                 continue;
             }
@@ -338,7 +382,11 @@ impl CameraEvidence {
             let at = LookAt { whole: opinions.is_empty() || frame.looked_for.contains(kind), ..at };
             let at = if waits(kind) { LookAt { opinions: &[], waiting: &opinions, ..at } } else { at };
             let places = self.places.entry(kind.clone()).or_default();
-            judged.look.sightings.extend(places.look(kind, policy, &at, found, &mut judged.ignored));
+            let mut almost = Vec::new();
+            let beside = (&mut judged.ignored, &mut almost);
+            judged.look.sightings.extend(places.look(kind, policy, &at, found, beside));
+            let camera = &judged.look.camera;
+            judged.almost.extend(almost.into_iter().filter_map(|near| near.sampled(camera, kind)));
             let pre_alarm = rules.city.kinds.get(kind).is_some_and(|row| row.pre_alarm);
             if pre_alarm && places.is_suspect(policy, frame.captured_at) {
                 judged.suspects.push(kind.clone());

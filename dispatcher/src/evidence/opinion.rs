@@ -64,7 +64,7 @@ impl Opinion {
         }
         let near = self.found.get(kind).into_iter().flatten();
         let near = near.filter(|found| same_place(place, &found.bbox, join_distance));
-        Some(near.map(|found| MicroNats::logit(found.score)).max().unwrap_or(nothing_found))
+        Some(near.map(|found| MicroNats::logit(found.probability)).max().unwrap_or(nothing_found))
     }
 
     /// Puts what it found in place of what the opinions before it found in its part of the picture.

@@ -1,5 +1,6 @@
 //! The places of one kind in one camera's picture: which box belongs to which.
 
+use super::almost::NearMiss;
 use super::fixed::MicroNats;
 use super::policy::{Policy, centre_distance, same_place};
 use super::track::{Found, LookAt, Track, Turn};
@@ -25,7 +26,7 @@ impl Places {
         policy: &Policy,
         look: &LookAt<'_>,
         mut found: Vec<Found>,
-        ignored: &mut Vec<Ignored>,
+        (ignored, almost): (&mut Vec<Ignored>, &mut Vec<NearMiss>),
     ) -> Vec<Sighting> {
         found.sort_by(surest_first);
         let mut best: Vec<Option<Found>> = vec![None; self.tracks.len()];
@@ -55,7 +56,13 @@ impl Places {
                 sightings.push(Sighting::Weighed { kind: kind.clone(), track: track.id, word });
             }
         }
-        self.tracks.retain(|track| !track.is_spent(policy));
+        self.tracks.retain(|track| {
+            let spent = track.is_spent(policy);
+            if spent {
+                almost.extend(track.near_miss(policy));
+            }
+            !spent
+        });
         sightings
     }
 
@@ -97,7 +104,7 @@ impl Places {
         best: &mut Vec<Option<Found>>,
         ignored: &mut Vec<Ignored>,
     ) -> Option<usize> {
-        let says = MicroNats::logit(found.score);
+        let says = policy.says(found.probability, found.change);
         if says <= MicroNats::ZERO && !found.is_hit(policy) {
             return None;
         }
@@ -124,7 +131,7 @@ impl Places {
 fn word(kind: &EventKind, policy: &Policy, look: &LookAt<'_>, track: &Track, found: Option<&Found>) -> Word {
     let near = (policy.nothing_found, policy.picture_distance);
     let second = look.waiting.iter().filter_map(|opinion| opinion.of_place(kind, &track.place, near));
-    let first = found.map_or(policy.nothing_found, |found| MicroNats::logit(found.score));
+    let first = found.map_or(policy.nothing_found, |found| MicroNats::logit(found.probability));
     Word { first, second: second.max() }
 }
 

@@ -35,6 +35,8 @@ pub struct Policy {
     pub looks_mask: u64,
     /// The alarm has two steps: this long a second opinion is heard apart, and the camera looked at more often.
     pub confirm_within: Option<Duration>,
+    /// What a whole change against the camera's own past adds, and no change takes away.
+    pub change: MicroNats,
     /// Boxes whose centres are this near lie at one place, in fractions of the picture.
     pub join_distance: f32,
     /// Boxes whose centres are this near belong to one happening, in fractions of the picture.
@@ -59,9 +61,25 @@ impl Policy {
             hits_needed: policy.hits_needed.min(looks),
             looks_mask: u64::MAX >> (MAX_LOOKS_COUNTED - looks),
             confirm_within,
+            change: MicroNats::from_nats(policy.change_nats),
             join_distance: join_distance * SAME_THING_SHARE,
             picture_distance: join_distance,
         }
+    }
+}
+
+impl Policy {
+    /// The same where something makes the kind likelier by so much: it opens with less evidence, though not with none.
+    #[must_use]
+    pub fn raised(&self, by: MicroNats) -> Self {
+        Self { open_at: self.open_at.minus(by).max(self.close_at), ..*self }
+    }
+
+    /// What a detection says, with what the camera's past says of its place.
+    #[must_use]
+    pub fn says(&self, score: Score, change: Option<Score>) -> MicroNats {
+        let by_score = MicroNats::logit(score);
+        change.map_or(by_score, |change| by_score.plus(self.change.times(change.get().mul_add(2.0, -1.0))))
     }
 }
 

@@ -1,7 +1,8 @@
 //! How frames become evidence, over many frames.
 
-use super::{Evidence, Ignored, Judged, MAX_TRACKS, Sighting};
-use crate::testing::city::{START, around, burning, city, fire, look, policy, with_box};
+use super::{Evidence, Focus, Ignored, Judged, MAX_TRACKS, Sighting};
+use crate::testing::city::{START, around, burning, camera_id, city, fire, look, policy, with_box};
+use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{EvidencePolicy, Hours, Zone};
 use citybrain_types::{BoundingBox, FrameDetections, Polygon, Snapshots};
 use std::collections::{BTreeMap, BTreeSet};
@@ -293,4 +294,100 @@ fn a_zone_counts_in_its_hours_in_the_time_of_the_city() {
         let said = says(&mut evidence, frames);
         assert_eq!(said[1] == ["opened"], opens, "{hours:?}");
     }
+}
+
+/// A look that sees water, or what looks like it, at a place that differs that much from the past.
+fn compared(n: u64, change: Option<f32>) -> FrameDetections {
+    let mut frame = with_box(look("gate-1", n), "fire", 0.8, around(0.5, 0.5));
+    frame.detections[0].change = change.and_then(citybrain_types::Score::new);
+    frame
+}
+
+#[test]
+fn what_looks_as_it_always_did_needs_more_to_be_believed_and_a_change_needs_less() {
+    let mut city = city(Path::new("unused"));
+    city.kinds.get_mut(&fire()).unwrap().evidence.change_nats = 1.5;
+    let city = Arc::new(city);
+    let opens_after = |change: Option<f32>| {
+        let mut evidence = Evidence::new(Arc::clone(&city), []);
+        (0..20).find(|n| says(&mut evidence, [compared(*n, change)])[0] == ["opened"])
+    };
+    assert_eq!(opens_after(None), Some(2), "ln 4 a look, and it opens at 3");
+    assert_eq!(opens_after(Some(1.0)), Some(1));
+    assert_eq!(opens_after(Some(0.0)), None, "it says less than nothing");
+    assert_eq!(opens_after(Some(0.5)), Some(2), "half a change says nothing");
+    let mut evidence = Evidence::new(Arc::clone(&city), []);
+    evidence.judge(&compared(0, Some(1.0)));
+    let judged = evidence.judge(&compared(1, Some(1.0)));
+    let Sighting::Opened(sight) = &judged.look.sightings[0] else { panic!("{judged:?}") };
+    assert_eq!(sight.change.map(citybrain_types::Score::get), Some(1.0));
+}
+
+/// A city with a rain gauge: it makes fires likelier at `gate-1`, which stands near it.
+fn with_rain() -> City {
+    let mut city = city(Path::new("unused"));
+    city.cameras.get_mut(&camera_id("gate-2")).unwrap().position = Some([121.6, 31.2]);
+    city.kinds.get_mut(&fire()).unwrap().look_interval = Duration::from_secs(10);
+    city.sensors.push(citybrain_ingest_config::resolved::Sensor {
+        id: camera_id("rain-1"),
+        name: "Rain gauge".to_owned(),
+        broker: "mqtt://127.0.0.1:1883".parse().unwrap(),
+        credentials: None,
+        topic: "rain/1".to_owned(),
+        format: citybrain_ingest_config::resolved::SensorFormat::Json,
+        value: String::new(),
+        kind: fire(),
+        alarm_at: 5.0,
+        falling: false,
+        score: 0.95,
+        raises: Some(citybrain_ingest_config::resolved::Raises { nats: 1.5, within_m: 3_000.0 }),
+        position: Some([121.5, 31.2]),
+        area: None,
+    });
+    City::clone(&crate::sensor::with_sensors(Arc::new(city)))
+}
+
+#[test]
+fn while_it_rains_cameras_near_the_gauge_need_less_evidence_and_are_looked_at_every_two_seconds() {
+    let city = Arc::new(with_rain());
+    let gauge = city.sensors[0].clone();
+    let rain = |millimetres: f64, secs: u64| {
+        crate::sensor::look(&gauge, millimetres, START.plus(Duration::from_secs(secs)))
+    };
+    let wet = |camera: &str, n: u64| with_box(look(camera, n), "fire", 0.8, around(0.5, 0.5));
+    let mut evidence = Evidence::new(Arc::clone(&city), []);
+    let dry: Vec<_> = (0..2).map(|n| evidence.judge(&wet("gate-1", n))).collect();
+    assert!(dry.iter().all(|judged| judged.look.sightings.is_empty() && judged.likelier.is_empty()));
+    let mut evidence = Evidence::new(Arc::clone(&city), []);
+    let drizzle = evidence.judge(&rain(1.0, 0));
+    let pours = evidence.judge(&rain(20.0, 1));
+    assert!(drizzle.look.sightings.is_empty() && pours.look.sightings.is_empty(), "it is no case itself");
+    let first = evidence.judge(&wet("gate-1", 1));
+    let second = evidence.judge(&wet("gate-1", 2));
+    assert!(matches!(second.look.sightings[0], Sighting::Opened(_)), "{second:?}");
+    let away = [evidence.judge(&wet("gate-2", 1)), evidence.judge(&wet("gate-2", 2))];
+    assert!(away.iter().all(|judged| judged.look.sightings.is_empty() && judged.likelier.is_empty()));
+    let mut focus = Focus::default();
+    let asked = focus.likelier(&city, &first.look, first.likelier.clone());
+    assert_eq!((asked.len(), asked[0].look_interval), (1, Duration::from_secs(2)));
+    assert!(focus.likelier(&city, &second.look, second.likelier).is_empty(), "it was asked a moment ago");
+    // A quarter of an hour after the last drop it is as before.
+    assert!(evidence.judge(&look("gate-1", 451)).likelier.is_empty());
+    assert_eq!(evidence.judge(&look("gate-1", 450)).likelier, [fire()]);
+}
+
+#[test]
+fn a_rain_gauge_that_flaps_or_lies_lowers_a_threshold_and_never_opens_a_case() {
+    let city = Arc::new(with_rain());
+    let gauge = city.sensors[0].clone();
+    let mut evidence = Evidence::new(Arc::clone(&city), []);
+    for n in 0..2_000_u64 {
+        let value = if n % 2 == 0 { 1e9 } else { -1e9 };
+        let judged = evidence.judge(&crate::sensor::look(&gauge, value, START.plus(Duration::from_secs(n))));
+        assert!(judged.look.sightings.is_empty(), "{judged:?}");
+    }
+    // One look that is no hit by itself is none in the rain, either.
+    let doubtful = |n| with_box(look("gate-1", n), "fire", 0.55, around(0.5, 0.5));
+    let said = says(&mut evidence, (500..560).map(doubtful));
+    assert!(said.iter().all(Vec::is_empty), "{said:?}");
 }

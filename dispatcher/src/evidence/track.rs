@@ -1,5 +1,6 @@
 //! Evidence of one kind at one place of one camera's picture.
 
+use super::almost::{NearMiss, Peak};
 use super::fixed::{MicroNats, second_of};
 use super::opinion::Opinion;
 use super::policy::Policy;
@@ -24,6 +25,10 @@ pub(super) struct Found {
     pub(super) bbox: BoundingBox,
     /// From this score on it is a hit; what the policy says when not given.
     pub(super) hit_score: Option<f32>,
+    /// How likely its kind is there, by the calibration where there is one: what evidence adds up.
+    pub(super) probability: Score,
+    /// How much its place differs from the camera's own past.
+    pub(super) change: Option<Score>,
 }
 
 impl Found {
@@ -71,10 +76,14 @@ pub(super) struct Track {
     budget: SecondBudget,
     first: Option<FirstSight>,
     score: Score,
+    change: Option<Score>,
     seen: BoundingBox,
     snapshots: Option<Snapshots>,
     snapshot_lost: bool,
     judged_twice_at: Option<Timestamp>,
+    /// The look in which it was nearest to opening, while it never has.
+    peak: Option<Peak>,
+    has_opened: bool,
 }
 
 impl Track {
@@ -91,10 +100,13 @@ impl Track {
             budget: SecondBudget::default(),
             first: None,
             score: found.score,
+            change: found.change,
             seen: found.bbox,
             snapshots: None,
             snapshot_lost: false,
             judged_twice_at: None,
+            peak: None,
+            has_opened: false,
         }
     }
 
@@ -145,7 +157,7 @@ impl Track {
         let lapsed = self.decay(policy, look.captured_at);
         let hit = found.is_some_and(|found| found.is_hit(policy));
         self.hits = (self.hits << 1) | u64::from(hit);
-        let says = found.map_or(policy.nothing_found, |found| MicroNats::logit(found.score));
+        let says = found.map_or(policy.nothing_found, |found| policy.says(found.probability, found.change));
         let says = self.budget.allow(says, look.captured_at);
         self.evidence = self.evidence.plus(says).held(policy.max);
         if self.evidence == MicroNats::ZERO && !self.open {
@@ -155,7 +167,33 @@ impl Track {
             self.remember(policy, look, found, hit);
         }
         let turn = self.turn(policy, look.captured_at, hit);
+        self.climb(policy, look, found);
         if lapsed && turn == Turn::Nothing { Turn::Closed } else { turn }
+    }
+
+    /// Remembers the look in which it was nearest to opening.
+    fn climb(&mut self, policy: &Policy, look: &LookAt<'_>, found: Option<&Found>) {
+        self.has_opened |= self.open;
+        if self.has_opened {
+            self.peak = None;
+            return;
+        }
+        let Some(found) = found else { return };
+        if self.peak.as_ref().is_none_or(|peak| peak.evidence <= self.evidence) {
+            self.peak = Some(Peak {
+                evidence: self.evidence,
+                hits: (self.hits & policy.looks_mask).count_ones(),
+                sequence: look.sequence,
+                captured_at: look.captured_at,
+                score: found.score,
+                snapshot: look.snapshots.map(|snapshots| snapshots.at.clone()),
+            });
+        }
+    }
+
+    /// How near it came, when it is over and has never opened.
+    pub(super) fn near_miss(&self, policy: &Policy) -> Option<NearMiss> {
+        self.peak.as_ref().filter(|_| !self.has_opened).and_then(|peak| NearMiss::of(peak, policy))
     }
 
     /// Lets evidence decay up to `at`; `true` when it closed in between, in a time nobody looked.
@@ -221,6 +259,7 @@ impl Track {
             self.place = found.bbox;
         }
         self.score = found.score;
+        self.change = found.change;
         self.seen = found.bbox;
         if hit || self.evidence > MicroNats::ZERO {
             let sight =
@@ -249,6 +288,7 @@ impl Track {
             place: self.place,
             seen: self.seen,
             score: self.score,
+            change: self.change,
             first: self.first.unwrap_or(here),
             evidence: self.evidence,
             open_at: policy.open_at,

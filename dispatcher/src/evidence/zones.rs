@@ -3,8 +3,9 @@
 use super::Ignored;
 use super::track::Found;
 use citybrain_ingest_config::City;
+use citybrain_ingest_config::policy::Calibration;
 use citybrain_ingest_config::resolved::{Camera, Zone};
-use citybrain_types::{Detection, EventKind, FrameDetections, Timestamp};
+use citybrain_types::{Detection, EventKind, FrameDetections, Score, Timestamp};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 
@@ -32,6 +33,8 @@ pub(super) struct Rules<'a> {
     pub(super) camera: &'a Camera,
     pub(super) city: &'a City,
     pub(super) calendar: &'a Calendar,
+    /// How scores become probabilities, by kind.
+    pub(super) calibration: &'a BTreeMap<EventKind, Calibration>,
 }
 
 impl Rules<'_> {
@@ -49,10 +52,17 @@ impl Rules<'_> {
                     score: detection.score,
                     bbox: detection.bbox,
                     hit_score,
+                    probability: self.probability(&detection.kind, detection.score),
+                    change: detection.change,
                 }),
             }
         }
         by_kind
+    }
+
+    /// What a score is taken for: a hit is a hit by the score of the model, evidence adds up by the calibrated one.
+    fn probability(&self, kind: &EventKind, score: Score) -> Score {
+        self.calibration.get(kind).map_or(score, |calibration| calibration.apply(score))
     }
 
     /// Whether it counts, and the hit score of its zone where that has one.

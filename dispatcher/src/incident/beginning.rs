@@ -46,6 +46,7 @@ pub(super) fn begin(
         look,
         What::Crossed {
             score: sight.score.get(),
+            change: sight.change.map(citybrain_types::Score::get),
             evidence_micronats: sight.evidence,
             open_at_micronats: sight.open_at,
             hits: sight.hits,

@@ -154,6 +154,9 @@ pub enum What {
     Crossed {
         /// The score of the frame.
         score: f32,
+        /// How much the place differs from the camera's own past, from 0 to 1, where that was compared.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change: Option<f32>,
         /// Accumulated evidence, in millionths of a nat.
         evidence_micronats: MicroNats,
         /// The threshold, in millionths of a nat.

@@ -4,9 +4,10 @@ use super::{IncidentChange, Incidents};
 use crate::case::Glance;
 use crate::evidence::Look;
 use crate::metrics::{Metrics, Stage};
-use crate::permit::Register;
+use crate::policy::{InForce, Opening, ShadowFeed, Shadows};
+use crate::ruling::{Decided, Input};
 use citybrain_ingest_config::City;
-use citybrain_types::{CameraId, Clock, IncidentId, Timestamp};
+use citybrain_types::{CameraId, Clock, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -23,33 +24,38 @@ pub(crate) struct Step {
 pub(crate) struct IncidentStage {
     pub(crate) city: watch::Receiver<Arc<City>>,
     pub(crate) incidents: Incidents,
-    pub(crate) register: watch::Receiver<Arc<Register>>,
-    pub(crate) rulings: mpsc::Receiver<IncidentId>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) next: mpsc::Sender<Step>,
     pub(crate) metrics: Metrics,
+    /// Policies that judge beside it are told what was opened.
+    pub(crate) shadows: Shadows,
 }
 
 /// Takes looks until evidence is gone, then lets go of the next stage.
-pub(crate) async fn run(mut stage: IncidentStage, mut looks: mpsc::Receiver<Vec<Look>>) {
-    while let Some(batch) = looks.recv().await {
+pub(crate) async fn run(mut stage: IncidentStage, mut looks: mpsc::Receiver<Input<Look>>) {
+    let mut live = InForce::default();
+    while let Some(taken) = looks.recv().await {
         let started = stage.clock.now();
         if stage.city.has_changed().unwrap_or(false) {
             let city = Arc::clone(&stage.city.borrow_and_update());
-            stage.incidents.reload(&city);
-        }
-        if stage.register.has_changed().unwrap_or(false) {
-            let register = Arc::clone(&stage.register.borrow_and_update());
-            stage.incidents.use_register(register);
+            stage.incidents.reload(&live.laid_over(&city));
         }
         let mut step = Step::default();
-        while let Ok(id) = stage.rulings.try_recv() {
-            let at = batch.first().map_or(started, |look| look.decided_at);
-            step.changes.extend(stage.incidents.reject(&id, at));
-        }
+        let batch = match taken {
+            Input::Seen(batch) => batch,
+            Input::Said(ruling) => {
+                if let Decided::Thresholds { live: other } = &ruling.what {
+                    live = other.clone();
+                    stage.incidents.reload(&live.laid_over(&stage.city.borrow()));
+                }
+                step.changes.extend(stage.incidents.rule(&ruling));
+                Vec::new()
+            }
+        };
         for look in &batch {
             step.glances.extend(Glance::of(look));
             for change in stage.incidents.take(look) {
+                stage.shadows.feed(|| Opening::of(&change).map(ShadowFeed::Live));
                 match change {
                     IncidentChange::Held { camera, kind, reason } => {
                         tracing::debug!(%camera, %kind, reason = reason.name(), "a sighting opened nothing");

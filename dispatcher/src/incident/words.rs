@@ -9,11 +9,16 @@ impl Reason {
     pub fn words(&self) -> String {
         let Self { camera, sequence, what, .. } = self;
         match what {
-            What::Crossed { score, evidence_micronats, open_at_micronats, hits, looks_counted } => format!(
-                "{camera}, frame {sequence}: score {score:.2}, {hits} of {looks_counted} looks; evidence {} crossed {}",
-                nats(*evidence_micronats),
-                nats(*open_at_micronats)
-            ),
+            What::Crossed { score, change, evidence_micronats, open_at_micronats, hits, looks_counted } => {
+                let changed = change.map_or_else(String::new, |change| {
+                    format!(", {:.0} % other than the camera's past", change * 100.0)
+                });
+                format!(
+                    "{camera}, frame {sequence}: score {score:.2}{changed}, {hits} of {looks_counted} looks; evidence {} crossed {}",
+                    nats(*evidence_micronats),
+                    nats(*open_at_micronats)
+                )
+            }
             What::Corroborated { distance_m, counts } => {
                 let away = distance_m.map_or_else(String::new, |metres| format!(" {metres:.0} m away"));
                 let counts =

@@ -1,10 +1,12 @@
 //! Reads the log.
 
 use super::rows::Logged;
-use super::{EXTENSION, PARQUET, parquet_file};
+use super::{EXTENSION, Entry, PARQUET, RULING_EXTENSION, parquet_file};
+use crate::ruling::Ruling;
 use arrow_ipc::reader::StreamReader;
 use citybrain_types::{DetectionBatch, FrameDetections, SchemaError};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
@@ -51,13 +53,24 @@ pub enum LogError {
     },
 }
 
-/// What was logged in one go: a segment, or the Parquet files that it became. Parts follow each other in time.
+/// What was logged in one go: a segment, or the Parquet files that it became, or a ruling. Parts follow each other in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
     /// A segment.
     Segment(PathBuf),
     /// Parquet files, by day and district.
     Parquet(Vec<PathBuf>),
+    /// What was decided between two of the others.
+    Ruling(PathBuf),
+}
+
+impl Part {
+    fn stem(&self) -> Option<&OsStr> {
+        match self {
+            Self::Segment(path) | Self::Ruling(path) => path.file_stem(),
+            Self::Parquet(files) => files.first()?.file_stem(),
+        }
+    }
 }
 
 /// The parts of a log, a file or a folder of them, in their order.
@@ -69,7 +82,7 @@ pub fn parts(path: &Path) -> Result<Vec<Part>, LogError> {
     let mut put = |path: PathBuf| {
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let entry = found.entry((stem.parse().unwrap_or(u64::MAX), stem)).or_default();
-        if path.extension().is_some_and(|extension| extension == PARQUET) {
+        if has_extension(&path, PARQUET) {
             entry.1.push(path);
         } else {
             entry.0 = Some(path);
@@ -79,9 +92,13 @@ pub fn parts(path: &Path) -> Result<Vec<Part>, LogError> {
         true => walk(path, DEPTH, &mut put)?,
         false => put(path.to_owned()),
     }
-    let part = |(segment, mut files): (Option<PathBuf>, Vec<PathBuf>)| {
+    let part = |(single, mut files): (Option<PathBuf>, Vec<PathBuf>)| {
         files.sort();
-        segment.map_or(Part::Parquet(files), Part::Segment)
+        match single {
+            Some(path) if has_extension(&path, RULING_EXTENSION) => Part::Ruling(path),
+            Some(path) => Part::Segment(path),
+            None => Part::Parquet(files),
+        }
     };
     Ok(found.into_values().map(part).collect())
 }
@@ -96,15 +113,18 @@ pub(super) fn walk(folder: &Path, depth: usize, put: &mut impl FnMut(PathBuf)) -
             if depth > 1 {
                 walk(&path, depth - 1, put)?;
             }
-        } else if path.extension().is_some_and(|extension| extension == EXTENSION || extension == PARQUET) {
+        } else if [EXTENSION, PARQUET, RULING_EXTENSION].iter().any(|known| has_extension(&path, known)) {
             put(path);
         }
     }
     Ok(())
 }
 
-/// Reads a log, a file or a folder of them, batch by batch in its order; `torn` is told of each file that a crash has cut
-/// off: what is whole in it was read.
+pub(super) fn has_extension(path: &Path, known: &str) -> bool {
+    path.extension().is_some_and(|extension| extension == known)
+}
+
+/// Reads the frames of a log, without what was decided between them; see [`read_entries`].
 ///
 /// # Errors
 /// [`LogError`] for the first file that cannot be opened, has a version that this program does not know, or, where `path`
@@ -112,25 +132,82 @@ pub(super) fn walk(folder: &Path, depth: usize, put: &mut impl FnMut(PathBuf)) -
 pub fn read(
     path: &Path,
     mut take: impl FnMut(DetectionBatch),
+    torn: impl FnMut(&Path),
+) -> Result<(), LogError> {
+    let frames = |entry| match entry {
+        Entry::Frames(batch) => take(batch),
+        Entry::Ruling(_) => {}
+    };
+    read_entries(path, frames, torn)
+}
+
+/// Reads a log, a file or a folder of them, entry by entry in its order; `torn` is told of each file that a crash has cut
+/// off in the middle of an entry: what is whole in it was read.
+///
+/// # Errors
+/// [`LogError`] for the first file that cannot be read or is no log.
+pub fn read_entries(
+    path: &Path,
+    mut take: impl FnMut(Entry),
     mut torn: impl FnMut(&Path),
 ) -> Result<(), LogError> {
     let in_folder = path.is_dir();
     for part in parts(path)? {
-        match part {
-            Part::Segment(path) => match read_segment(&path, &mut take, &mut torn) {
-                Err(LogError::NotALog { .. }) if in_folder => torn(&path),
-                result => result?,
-            },
-            Part::Parquet(files) => {
-                let frames: Vec<FrameDetections> = read_parquet(&files, in_folder, &mut torn)?
-                    .into_iter()
-                    .map(|logged| logged.frame)
-                    .collect();
-                frames.chunks(BATCH).for_each(|frames| take(DetectionBatch::from_frames(frames)));
+        match read_part(&part, in_folder, &mut take, &mut torn) {
+            // A running city has made Parquet of it, or dropped it, since the folder was listed.
+            Err(error) if in_folder && is_gone(&error) => {
+                let stem = part.stem();
+                let now = parts(path)?.into_iter().find(|part| part.stem() == stem);
+                now.map_or(Ok(()), |part| read_part(&part, true, &mut take, &mut torn))?;
+            }
+            result => result?,
+        }
+    }
+    Ok(())
+}
+
+fn is_gone(error: &LogError) -> bool {
+    matches!(error, LogError::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound)
+}
+
+/// Reads one part; nothing is taken of one that is gone.
+fn read_part(
+    part: &Part,
+    lenient: bool,
+    take: &mut impl FnMut(Entry),
+    torn: &mut impl FnMut(&Path),
+) -> Result<(), LogError> {
+    match part {
+        Part::Segment(path) => match read_segment(path, &mut |batch| take(Entry::Frames(batch)), torn) {
+            Err(LogError::NotALog { .. }) if lenient => torn(path),
+            result => result?,
+        },
+        Part::Parquet(files) => {
+            let frames: Vec<FrameDetections> =
+                read_parquet(files, lenient, torn)?.into_iter().map(|logged| logged.frame).collect();
+            let batches = frames.chunks(BATCH).map(DetectionBatch::from_frames);
+            batches.for_each(|batch| take(Entry::Frames(batch)));
+        }
+        Part::Ruling(path) => {
+            if let Some(ruling) = read_ruling(path, torn)? {
+                take(Entry::Ruling(ruling));
             }
         }
     }
     Ok(())
+}
+
+/// Reads a ruling; `None` for one that was cut off, which the writer never leaves.
+pub(crate) fn read_ruling(path: &Path, torn: &mut impl FnMut(&Path)) -> Result<Option<Ruling>, LogError> {
+    let file = File::open(path).map_err(|source| LogError::Unreadable { path: path.to_owned(), source })?;
+    match serde_json::from_reader(BufReader::new(file)) {
+        Ok(ruling) => Ok(Some(ruling)),
+        Err(error) if error.is_eof() => {
+            torn(path);
+            Ok(None)
+        }
+        Err(error) => Err(parquet_file::not_a_log(path)(error)),
+    }
 }
 
 /// All frames of the Parquet files of one segment, in the order in which they were judged.

@@ -52,8 +52,18 @@ pub(super) const STEPPED: [&str; 8] = [
 const AFTER: usize = 17;
 const UNITS_US: [i64; 4] = [1_000, 1_000, 1_000, 1];
 /// Columns of scores and edges.
-pub(super) const FRACTIONS: [&str; 9] =
-    ["score", "left", "top", "right", "bottom", "asked_left", "asked_top", "asked_right", "asked_bottom"];
+pub(super) const FRACTIONS: [&str; 10] = [
+    "score",
+    "left",
+    "top",
+    "right",
+    "bottom",
+    "asked_left",
+    "asked_top",
+    "asked_right",
+    "asked_bottom",
+    "change",
+];
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let moment = DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")));
@@ -76,8 +86,9 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]);
     fields.extend(STEPPED[3..7].iter().map(|name| Field::new(*name, DataType::Int64, false)));
     fields.push(Field::new("asked_by", DataType::UInt64, true));
-    fields.extend(FRACTIONS[5..].iter().map(|name| Field::new(*name, DataType::Float32, true)));
+    fields.extend(FRACTIONS[5..9].iter().map(|name| Field::new(*name, DataType::Float32, true)));
     fields.push(Field::new("position", DataType::UInt64, false));
+    fields.push(Field::new(FRACTIONS[9], DataType::Float32, true));
     Arc::new(Schema::new(fields))
 });
 
@@ -142,6 +153,7 @@ struct Columns {
     asked_by: UInt64Builder,
     asked: [Float32Builder; 4],
     position: UInt64Builder,
+    change: Float32Builder,
 }
 
 impl Columns {
@@ -193,6 +205,7 @@ impl Columns {
             column.append_option(region.map(|region| region[n]));
         }
         self.position.append_value(*position);
+        self.change.append_option(detection.and_then(|d| d.change).map(Score::get));
     }
 
     fn finish(self) -> RecordBatch {
@@ -204,7 +217,7 @@ impl Columns {
         let [mut camera, mut kind, mut label, mut model, mut outcome, mut looked, mut at, mut before] =
             self.texts;
         let (mut sequence, mut nth, mut lost) = (self.sequence, self.nth, self.snapshot_lost);
-        let (mut asked_by, mut position) = (self.asked_by, self.position);
+        let (mut asked_by, mut position, mut change) = (self.asked_by, self.position, self.change);
         let mut columns = vec![
             array(camera.finish()),
             array(captured.finish()),
@@ -226,6 +239,7 @@ impl Columns {
         columns.push(array(asked_by.finish()));
         columns.extend(self.asked.into_iter().map(|mut column| array(column.finish())));
         columns.push(array(position.finish()));
+        columns.push(array(change.finish()));
         RecordBatch::try_new(schema(), columns).expect("every column is built from the schema")
     }
 }
@@ -291,11 +305,13 @@ impl View<'_> {
 
     fn detection(&self, row: usize) -> Result<Option<Detection>, String> {
         let Some(kind) = self.text(4, row) else { return Ok(None) };
+        let change = self.0.column(27).as_primitive::<Float32Type>();
         Ok(Some(Detection {
             kind: EventKind::new(kind),
             label: Label::new(self.text(5, row).unwrap_or_default()),
             score: Score::try_from(self.number(6, row))?,
             bbox: self.region(7, row)?,
+            change: change.is_valid(row).then(|| Score::try_from(change.value(row))).transpose()?,
         }))
     }
 

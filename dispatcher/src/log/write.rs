@@ -1,9 +1,10 @@
 //! Appends to the log's segments.
 
-use super::EXTENSION;
 use super::compact::Compactor;
 use super::read::walk;
+use super::{EXTENSION, RULING_EXTENSION};
 use crate::metrics::Metrics;
+use crate::ruling::{Input, Ruling};
 use arrow_ipc::writer::StreamWriter;
 use citybrain_types::{DetectionBatch, FrameDetections, Timestamp};
 use std::fs::{self, File};
@@ -71,14 +72,7 @@ impl LogWriter {
     }
 
     fn begin(&mut self, at: Timestamp) -> io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
-        let now = u64::try_from(at.as_micros()).unwrap_or(0);
-        let position = match self.position {
-            Some(position) => position.max(now),
-            // A clock that was set back since must not put what comes now before what was.
-            None => last_segment(&self.folder)?.map_or(now, |last| now.max(last + APART)),
-        };
-        let path = self.folder.join(format!("{position:020}.{EXTENSION}"));
+        let (position, path) = self.next_path(at, EXTENSION)?;
         // Said before it is there, so that nobody takes it for one that a crash has left.
         self.open.send_replace(Some(path.clone()));
         let file = BufWriter::new(File::create_new(&path)?);
@@ -86,6 +80,38 @@ impl LogWriter {
         self.position = Some(position);
         self.current = Some(Segment { stream, path, began_at: at });
         Ok(())
+    }
+
+    /// The position of what comes next, and its file, behind all others.
+    fn next_path(&self, at: Timestamp, extension: &str) -> io::Result<(u64, PathBuf)> {
+        fs::create_dir_all(&self.folder)?;
+        let now = u64::try_from(at.as_micros()).unwrap_or(0);
+        let position = match self.position {
+            Some(position) => position.max(now),
+            // A clock that was set back since must not put what comes now before what was.
+            None => last_position(&self.folder)?.map_or(now, |last| now.max(last + APART)),
+        };
+        Ok((position, self.folder.join(format!("{position:020}.{extension}"))))
+    }
+
+    /// Writes a ruling down, between the frames before it and those after it. Whole or not at all.
+    fn write_ruling(&mut self, ruling: &Ruling, at: Timestamp) -> io::Result<()> {
+        self.close();
+        let (position, path) = self.next_path(at, RULING_EXTENSION)?;
+        let beside = path.with_extension("tmp");
+        let mut file = BufWriter::new(File::create(&beside)?);
+        serde_json::to_writer(&mut file, ruling).map_err(io::Error::other)?;
+        file.flush()?;
+        fs::rename(&beside, &path)?;
+        self.position = Some(position + 1);
+        Ok(())
+    }
+
+    fn write_taken(&mut self, taken: &Input<FrameDetections>, at: Timestamp) -> io::Result<()> {
+        match taken {
+            Input::Seen(frames) => self.write(&DetectionBatch::from_frames(frames), at),
+            Input::Said(ruling) => self.write_ruling(ruling, at),
+        }
     }
 
     /// Ends the segment.
@@ -107,7 +133,7 @@ impl LogWriter {
 }
 
 /// The highest position that names a file of the log.
-fn last_segment(folder: &Path) -> io::Result<Option<u64>> {
+fn last_position(folder: &Path) -> io::Result<Option<u64>> {
     let mut last = None;
     let mut put = |path: PathBuf| {
         let stem = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
@@ -120,15 +146,14 @@ fn last_segment(folder: &Path) -> io::Result<Option<u64>> {
 /// Writes what intake has taken until intake is gone.
 pub(crate) async fn run(
     mut writer: LogWriter,
-    mut frames: mpsc::Receiver<(Vec<FrameDetections>, Timestamp)>,
+    mut frames: mpsc::Receiver<(Input<FrameDetections>, Timestamp)>,
     compactor: Compactor,
     metrics: Metrics,
 ) {
     let compaction = tokio::spawn(compactor.run());
     while let Some((taken, at)) = frames.recv().await {
         let written = tokio::task::spawn_blocking(move || {
-            let batch = DetectionBatch::from_frames(&taken);
-            let result = writer.write(&batch, at);
+            let result = writer.write_taken(&taken, at);
             if result.is_err() {
                 // What was written before stays; the next batch begins a segment of its own.
                 writer.close();

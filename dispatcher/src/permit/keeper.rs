@@ -3,11 +3,13 @@
 use super::read::{MAX_BYTES, parse};
 use super::{MAX_ENTRIES, Register};
 use crate::metrics::Metrics;
+use crate::ruling::{Decided, Ruling};
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{PermitAddress, PermitSource};
+use citybrain_types::Clock;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Longest wait for an answer.
@@ -20,13 +22,22 @@ pub(crate) async fn first_read(city: &City, metrics: &Metrics) -> Register {
     read_all(city, &Register::default(), metrics).await
 }
 
+/// What reads the registers again.
+pub(crate) struct RegisterKeeper {
+    pub(crate) city: watch::Receiver<Arc<City>>,
+    /// As they were read first.
+    pub(crate) first: Arc<Register>,
+    /// Where it is said what they hold.
+    pub(crate) rule: mpsc::Sender<Ruling>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Metrics,
+    pub(crate) stop: CancellationToken,
+}
+
 /// Reads them again as often as the configuration says; what cannot be read stays as it was read last.
-pub(crate) async fn keep_read(
-    mut city: watch::Receiver<Arc<City>>,
-    register: watch::Sender<Arc<Register>>,
-    metrics: Metrics,
-    stop: CancellationToken,
-) {
+pub(crate) async fn keep_read(keeper: RegisterKeeper) {
+    let RegisterKeeper { mut city, first, rule, clock, metrics, stop } = keeper;
+    let mut before = first;
     loop {
         let in_force = Arc::clone(&city.borrow_and_update());
         let every = in_force.permits.iter().map(|source| source.every).min().unwrap_or(Duration::MAX);
@@ -42,10 +53,13 @@ pub(crate) async fn keep_read(
             () = wait => {}
         }
         let in_force = Arc::clone(&city.borrow_and_update());
-        let before = Arc::clone(&register.borrow());
         let read = read_all(&in_force, &before, &metrics).await;
         if read != *before {
-            register.send_replace(Arc::new(read));
+            before = Arc::new(read);
+            let ruling = Ruling { at: clock.now(), what: Decided::Permits { register: Arc::clone(&before) } };
+            if rule.send(ruling).await.is_err() {
+                return;
+            }
         }
     }
 }

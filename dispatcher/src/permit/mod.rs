@@ -12,7 +12,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use keeper::{first_read, keep_read};
+pub(crate) use keeper::{RegisterKeeper, first_read, keep_read};
 pub use read::{Faults, MAX_BYTES, parse};
 
 use crate::incident::Plane;
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_ENTRIES: usize = 200_000;
 
 /// One permit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Permit {
     /// Its number.
     pub id: String,
@@ -38,7 +38,8 @@ pub struct Permit {
 }
 
 /// Where a permit is valid.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PermitGround {
     /// Inside an outline of longitudes and latitudes; with several, inside any.
     Outlines(Vec<Vec<[f64; 2]>>),
@@ -49,7 +50,7 @@ pub enum PermitGround {
 }
 
 /// All registers of a city, as they were read last.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Register {
     /// Their names, as cases cite them.
     pub names: Vec<String>,

@@ -43,6 +43,7 @@ const READINGS: EvidencePolicy = EvidencePolicy {
     hold: Duration::from_secs(60),
     hits_needed: 2,
     looks_counted: 3,
+    change_nats: 0.0,
 };
 
 /// The city with its sensors among its cameras, as the dispatcher's stages see it. The pipeline does not see them.
@@ -90,6 +91,7 @@ pub fn look(sensor: &Sensor, value: f64, at: Timestamp) -> FrameDetections {
         label: Label::new(LABEL),
         score,
         bbox: BoundingBox::WHOLE,
+        change: None,
     });
     let looked_for = vec![sensor.kind.clone()];
     frame(sensor, at, FrameOutcome::Analysed, looked_for, detection.into_iter().collect())

@@ -24,6 +24,7 @@ fn sensor(format: SensorFormat, pointer: &str) -> Sensor {
         alarm_at: 1.0,
         falling: false,
         score: 0.95,
+        raises: None,
         position: Some([121.5, 31.2]),
         area: None,
     }
@@ -136,4 +137,26 @@ fn a_sensor_that_flaps_opens_nothing_and_one_that_stays_opens_one_incident() {
     };
     assert_eq!(said(&|n| f64::from(u8::from(n % 3 == 0))), 0);
     assert_eq!(said(&|n| f64::from(u8::from(n >= 5))), 1);
+}
+
+#[test]
+fn a_sensor_that_says_yes_for_ever_is_one_case_and_none_after_a_person_has_refused_it() {
+    let city = Arc::new(with_detector());
+    let sensor = city.sensors[0].clone();
+    let mut evidence = Evidence::new(Arc::clone(&city), []);
+    let mut incidents = Incidents::new(&city, []);
+    let mut opened = Vec::new();
+    for n in 0..5_000_u64 {
+        let at = START.plus(Duration::from_secs(60 * n));
+        let lies = look(&sensor, if n % 2 == 0 { 1.0 } else { 1e308 }, at);
+        for change in incidents.take(&evidence.judge(&lies).look) {
+            if let IncidentChange::Opened { incident, .. } = change {
+                opened.push(incident.id);
+            }
+        }
+        if n == 100 {
+            incidents.reject(&opened[0], at);
+        }
+    }
+    assert_eq!(opened.len(), 1, "{opened:?}");
 }

@@ -1,8 +1,8 @@
 //! What was answered to requests that carry an idempotency key.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, storable};
 use citybrain_types::Timestamp;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AnyConnection, Row};
 
 /// An answer that is kept, so that the same request is answered the same again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +25,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     pub async fn answer(&self, key: &str) -> Result<Option<Answer>, StoreError> {
-        let row = sqlx::query("SELECT * FROM answers WHERE key = ?")
-            .bind(key)
+        let row = sqlx::query("SELECT * FROM answers WHERE key = $1")
+            .bind(storable(key).into_owned())
             .fetch_optional(&self.readers)
             .await?;
         let Some(row) = row else { return Ok(None) };
@@ -44,7 +44,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     pub async fn forget_answers(&self, before: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM answers WHERE created_at < ?")
+        sqlx::query("DELETE FROM answers WHERE created_at < $1")
             .bind(before.as_micros())
             .execute(&self.writer)
             .await?;
@@ -53,12 +53,12 @@ impl Store {
 }
 
 /// Keeps an answer; a key that is in use already undoes the whole commit.
-pub(super) async fn write_answer(to: &mut SqliteConnection, answer: &Answer) -> Result<(), StoreError> {
+pub(super) async fn write_answer(to: &mut AnyConnection, answer: &Answer) -> Result<(), StoreError> {
     let written = sqlx::query(
-        "INSERT INTO answers (key, fingerprint, status, body, created_at) VALUES (?, ?, ?, ?, ?) \
+        "INSERT INTO answers (key, fingerprint, status, body, created_at) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (key) DO NOTHING",
     )
-    .bind(&answer.key)
+    .bind(storable(&answer.key).into_owned())
     .bind(&answer.fingerprint)
     .bind(i64::from(answer.status))
     .bind(&answer.body)

@@ -6,7 +6,7 @@ use crate::incident::Incident;
 use citybrain_types::{CameraId, Case, CaseChange, CaseId, CaseState, EventKind, Timestamp};
 use serde::de::DeserializeOwned;
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 
 /// Cases of one period that are appraised: a district has some 550 a day.
@@ -20,7 +20,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer or the row is damaged.
     pub async fn case(&self, id: &CaseId) -> Result<Option<Case>, StoreError> {
-        let row = sqlx::query("SELECT id, body FROM cases WHERE id = ?")
+        let row = sqlx::query("SELECT id, body FROM cases WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.readers)
             .await?;
@@ -34,8 +34,8 @@ impl Store {
     pub async fn cases(&self, filter: &CaseFilter, page: &PageRequest) -> Result<CasePage, StoreError> {
         let (at, id) = bound(page);
         let rows = sqlx::query(
-            "SELECT id, body FROM cases WHERE (opened_at, id) < (?, ?) AND (? IS NULL OR state = ?) \
-             AND (? IS NULL OR kind = ?) ORDER BY opened_at DESC, id DESC LIMIT ?",
+            "SELECT id, body FROM cases WHERE (opened_at, id) < ($1, $2) AND ($3 IS NULL OR state = $4) \
+             AND ($5 IS NULL OR kind = $6) ORDER BY opened_at DESC, id DESC LIMIT $7",
         )
         .bind(at)
         .bind(id)
@@ -73,7 +73,7 @@ impl Store {
     /// [`StoreError`] when the store does not answer or a row is damaged.
     pub async fn due_cases(&self, now: Timestamp, limit: u32) -> Result<Vec<Case>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, body FROM cases WHERE next_timer_at <= ? ORDER BY next_timer_at, id LIMIT ?",
+            "SELECT id, body FROM cases WHERE next_timer_at <= $1 ORDER BY next_timer_at, id LIMIT $2",
         )
         .bind(now.as_micros())
         .bind(i64::from(limit))
@@ -88,7 +88,7 @@ impl Store {
     /// [`StoreError`] when the store does not answer or a row is damaged.
     pub async fn rechecking(&self, limit: u32) -> Result<Vec<Case>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, body FROM cases WHERE state = 'rechecking' ORDER BY opened_at, id LIMIT ?",
+            "SELECT id, body FROM cases WHERE state = 'rechecking' ORDER BY opened_at, id LIMIT $1",
         )
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
@@ -102,11 +102,42 @@ impl Store {
     /// [`StoreError`] when the store does not answer or a row is damaged.
     pub async fn open_of_kind(&self, kind: &EventKind) -> Result<Vec<Case>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, body FROM cases WHERE kind = ? AND state NOT IN ('closed', 'void', 'linked') \
-             ORDER BY opened_at DESC, id DESC LIMIT ?",
+            "SELECT id, body FROM cases WHERE kind = $1 AND state NOT IN ('closed', 'void', 'linked') \
+             ORDER BY opened_at DESC, id DESC LIMIT $2",
         )
         .bind(kind.as_str())
         .bind(i64::from(MAX_JOINABLE))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|row| body("cases", row)).collect()
+    }
+
+    /// Cases in a state, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn cases_in(&self, state: CaseState, limit: u32) -> Result<Vec<Case>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, body FROM cases WHERE state = $1 ORDER BY opened_at DESC, id DESC LIMIT $2",
+        )
+        .bind(state.name())
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|row| body("cases", row)).collect()
+    }
+
+    /// Open cases, newest first, at most `limit` after the first `skip`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn open_cases(&self, skip: u32, limit: u32) -> Result<Vec<Case>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, body FROM cases WHERE state NOT IN ('closed', 'void', 'linked') \
+             ORDER BY opened_at DESC, id DESC LIMIT $1 OFFSET $2",
+        )
+        .bind(i64::from(limit))
+        .bind(i64::from(skip))
         .fetch_all(&self.readers)
         .await?;
         rows.iter().map(|row| body("cases", row)).collect()
@@ -118,7 +149,7 @@ impl Store {
     /// [`StoreError`] when the store does not answer or a row is damaged.
     pub async fn opened_between(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Case>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, body FROM cases WHERE opened_at >= ? AND opened_at < ? ORDER BY opened_at, id LIMIT ?",
+            "SELECT id, body FROM cases WHERE opened_at >= $1 AND opened_at < $2 ORDER BY opened_at, id LIMIT $3",
         )
         .bind(from.as_micros())
         .bind(to.as_micros())
@@ -144,7 +175,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer or a row is damaged.
     pub async fn trail(&self, id: &CaseId) -> Result<Vec<CaseChange>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM case_changes WHERE case_id = ? ORDER BY version")
+        let rows = sqlx::query("SELECT * FROM case_changes WHERE case_id = $1 ORDER BY version")
             .bind(id.as_str())
             .fetch_all(&self.readers)
             .await?;
@@ -165,7 +196,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer or the row is damaged.
     pub async fn incident_report(&self, case: &CaseId) -> Result<Option<Incident>, StoreError> {
-        let row = sqlx::query("SELECT id, body FROM incident_reports WHERE id = ?")
+        let row = sqlx::query("SELECT id, body FROM incident_reports WHERE id = $1")
             .bind(case.as_str())
             .fetch_optional(&self.readers)
             .await?;
@@ -185,18 +216,18 @@ impl Store {
 }
 
 /// The `body` column of a row that has an `id`.
-fn body<T: DeserializeOwned>(table: &'static str, row: &SqliteRow) -> Result<T, StoreError> {
+fn body<T: DeserializeOwned>(table: &'static str, row: &AnyRow) -> Result<T, StoreError> {
     let id: String = row.try_get("id")?;
     let text: String = row.try_get("body")?;
     serde_json::from_str(&text).map_err(|e| damaged(table, &id)(e.to_string()))
 }
 
-fn state(row: &SqliteRow, column: &'static str) -> Result<CaseState, StoreError> {
+fn state(row: &AnyRow, column: &'static str) -> Result<CaseState, StoreError> {
     let name: String = row.try_get(column)?;
     CaseState::from_name(&name).ok_or_else(|| damaged("cases", &name)(format!("unknown {column}")))
 }
 
-fn change(id: &CaseId, row: &SqliteRow) -> Result<CaseChange, StoreError> {
+fn change(id: &CaseId, row: &AnyRow) -> Result<CaseChange, StoreError> {
     let from: Option<String> = row.try_get("from_state")?;
     let version: i64 = row.try_get("version")?;
     Ok(CaseChange {
@@ -212,7 +243,7 @@ fn change(id: &CaseId, row: &SqliteRow) -> Result<CaseChange, StoreError> {
     })
 }
 
-fn watermark(row: &SqliteRow) -> Result<Watermark, StoreError> {
+fn watermark(row: &AnyRow) -> Result<Watermark, StoreError> {
     let camera: String = row.try_get("camera")?;
     let sequence: i64 = row.try_get("sequence")?;
     Ok(Watermark {

@@ -1,11 +1,13 @@
 //! One transaction: what a step of the stream led to, and that it was taken.
 
 use super::answers::{Answer, write_answer};
-use super::{OutboxRow, Store, StoreError};
+use super::batch::{places, portions};
+use super::{OutboxRow, Store, StoreError, storable};
 use crate::case::clocks;
 use crate::incident::Incident;
 use citybrain_types::{CameraId, Case, CaseChange, IncidentId, Timestamp};
-use sqlx::{Sqlite, SqliteConnection};
+use sqlx::{Any, AnyConnection, Row};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How far a camera was judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,29 +73,44 @@ impl Store {
     /// [`StoreError::Unavailable`] when the database cannot be written, [`StoreError::Conflict`] when a case
     /// was changed since it was read.
     pub async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        let connection: &mut SqliteConnection = &mut transaction;
+        self.writer.within(self.write(commit)).await
+    }
+
+    /// What comes later for a case or an incident stands for what came before: each is written once.
+    async fn write(&self, commit: &Commit) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let connection: &mut AnyConnection = &mut transaction;
+        let mut opened = write_new_cases(connection, &commit.cases).await?;
+        let (mut trail, mut deliveries, mut refreshed) = (Vec::new(), Vec::new(), BTreeMap::new());
         for write in &commit.cases {
             match write {
-                CaseWrite::Change { case, changes, deliveries } => {
-                    if write_case(connection, case, changes).await? {
-                        write_trail(connection, changes).await?;
-                        write_deliveries(connection, deliveries, false).await?;
+                CaseWrite::Change { case, changes, deliveries: rows } => {
+                    if is_new(changes) && !opened.remove(case.id.as_str()) {
+                        continue;
                     }
+                    if !is_new(changes) {
+                        update_case(connection, case, changes).await?;
+                    }
+                    trail.extend(changes);
+                    deliveries.extend(rows);
+                    refreshed.remove(&case.id);
                 }
-                CaseWrite::Refresh(case) => refresh_case(connection, case).await?,
+                CaseWrite::Refresh(case) => drop(refreshed.insert(&case.id, case)),
             }
         }
-        for incident in &commit.open_incidents {
-            write_incident(connection, incident).await?;
+        for case in refreshed.into_values() {
+            refresh_case(connection, case).await?;
         }
+        write_trail(connection, &trail).await?;
+        write_deliveries(connection, &deliveries, false).await?;
+        let open: BTreeMap<_, _> = commit.open_incidents.iter().map(|open| (&open.id, open)).collect();
+        write_incidents(connection, &open.into_values().collect::<Vec<_>>()).await?;
         for id in &commit.over_incidents {
-            let delete = sqlx::query::<Sqlite>("DELETE FROM incidents WHERE id = ?").bind(id.as_str());
+            let delete = sqlx::query::<Any>("DELETE FROM incidents WHERE id = $1").bind(id.as_str());
             delete.execute(&mut *connection).await?;
         }
-        for watermark in &commit.watermarks {
-            write_watermark(connection, watermark).await?;
-        }
+        let judged: BTreeMap<_, _> = commit.watermarks.iter().map(|mark| (&mark.camera, mark)).collect();
+        write_watermarks(connection, &judged.into_values().collect::<Vec<_>>()).await?;
         if let Some(answer) = &commit.answer {
             write_answer(connection, answer).await?;
         }
@@ -106,46 +123,65 @@ fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|e| StoreError::Unavailable(sqlx::Error::Encode(Box::new(e))))
 }
 
-/// `false` when the case was there already, whole.
-async fn write_case(
-    to: &mut SqliteConnection,
-    case: &Case,
-    changes: &[CaseChange],
-) -> Result<bool, StoreError> {
-    let body = json(case)?;
-    let is_new = changes.first().is_none_or(|first| first.from.is_none());
-    let query = if is_new {
-        sqlx::query(
-            "INSERT INTO cases (version, state, body, next_timer_at, id, incident, kind, camera, opened_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-        )
-    } else {
-        sqlx::query(
-            "UPDATE cases SET version = ?, state = ?, body = ?, next_timer_at = ? WHERE id = ? AND version = ?",
-        )
-    };
-    let timer = clocks::next_at(case).map(Timestamp::as_micros);
-    let query = query.bind(i64::from(case.version)).bind(case.state.name()).bind(body).bind(timer);
-    let query = query.bind(case.id.as_str());
-    let query = if is_new {
-        query
-            .bind(case.incident.as_str())
-            .bind(case.kind.as_str())
-            .bind(case.camera.as_ref().map_or("", CameraId::as_str))
-            .bind(case.opened_at.as_micros())
-    } else {
-        let before = changes.first().map_or(case.version, |first| first.version.saturating_sub(1));
-        query.bind(i64::from(before))
-    };
-    let written = query.execute(to).await?.rows_affected() == 1;
-    if !written && !is_new {
-        return Err(StoreError::Conflict(case.id.clone()));
-    }
-    Ok(written)
+/// Whether these changes begin a trail.
+fn is_new(changes: &[CaseChange]) -> bool {
+    changes.first().is_none_or(|first| first.from.is_none())
 }
 
-async fn refresh_case(to: &mut SqliteConnection, case: &Case) -> Result<(), StoreError> {
-    sqlx::query("UPDATE cases SET body = ? WHERE id = ? AND version = ?")
+/// Ids of the cases that were not there already.
+async fn write_new_cases(
+    to: &mut AnyConnection,
+    writes: &[CaseWrite],
+) -> Result<BTreeSet<String>, StoreError> {
+    let new = writes.iter().filter_map(|write| match write {
+        CaseWrite::Change { case, changes, .. } if is_new(changes) => Some(case),
+        _ => None,
+    });
+    let mut opened = BTreeSet::new();
+    for cases in portions(&new.collect::<Vec<_>>()) {
+        let insert = format!(
+            "INSERT INTO cases (version, state, body, next_timer_at, id, incident, kind, camera, opened_at) \
+             VALUES {} ON CONFLICT (id) DO NOTHING RETURNING id",
+            places(cases.len(), 9)
+        );
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(insert));
+        for case in cases {
+            query = query
+                .bind(i64::from(case.version))
+                .bind(case.state.name())
+                .bind(json(case)?)
+                .bind(clocks::next_at(case).map(Timestamp::as_micros))
+                .bind(case.id.as_str())
+                .bind(case.incident.as_str())
+                .bind(case.kind.as_str())
+                .bind(case.camera.as_ref().map_or("", CameraId::as_str))
+                .bind(case.opened_at.as_micros());
+        }
+        for row in query.fetch_all(&mut *to).await? {
+            opened.insert(row.try_get("id")?);
+        }
+    }
+    Ok(opened)
+}
+
+async fn update_case(to: &mut AnyConnection, case: &Case, changes: &[CaseChange]) -> Result<(), StoreError> {
+    let before = changes.first().map_or(case.version, |first| first.version.saturating_sub(1));
+    let written = sqlx::query(
+        "UPDATE cases SET version = $1, state = $2, body = $3, next_timer_at = $4 WHERE id = $5 AND version = $6",
+    )
+    .bind(i64::from(case.version))
+    .bind(case.state.name())
+    .bind(json(case)?)
+    .bind(clocks::next_at(case).map(Timestamp::as_micros))
+    .bind(case.id.as_str())
+    .bind(i64::from(before))
+    .execute(to)
+    .await?;
+    if written.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict(case.id.clone())) }
+}
+
+async fn refresh_case(to: &mut AnyConnection, case: &Case) -> Result<(), StoreError> {
+    sqlx::query("UPDATE cases SET body = $1 WHERE id = $2 AND version = $3")
         .bind(json(case)?)
         .bind(case.id.as_str())
         .bind(i64::from(case.version))
@@ -154,100 +190,117 @@ async fn refresh_case(to: &mut SqliteConnection, case: &Case) -> Result<(), Stor
     Ok(())
 }
 
-async fn write_trail(to: &mut SqliteConnection, changes: &[CaseChange]) -> Result<(), StoreError> {
-    for change in changes {
-        sqlx::query(
+async fn write_trail(to: &mut AnyConnection, changes: &[&CaseChange]) -> Result<(), StoreError> {
+    for lines in portions(changes) {
+        let insert = format!(
             "INSERT INTO case_changes (case_id, version, action, from_state, to_state, at, by_whom, reason, seen) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(change.case.as_str())
-        .bind(i64::from(change.version))
-        .bind(&change.action)
-        .bind(change.from.map(citybrain_types::CaseState::name))
-        .bind(change.to.name())
-        .bind(change.at.as_micros())
-        .bind(&change.by)
-        .bind(&change.reason)
-        .bind(&change.seen)
-        .execute(&mut *to)
-        .await?;
+             VALUES {}",
+            places(lines.len(), 9)
+        );
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(insert));
+        for line in lines {
+            query = query
+                .bind(line.case.as_str())
+                .bind(i64::from(line.version))
+                .bind(&line.action)
+                .bind(line.from.map(citybrain_types::CaseState::name))
+                .bind(line.to.name())
+                .bind(line.at.as_micros())
+                .bind(storable(&line.by).into_owned())
+                .bind(storable(&line.reason).into_owned())
+                .bind(storable(&line.seen).into_owned());
+        }
+        query.execute(&mut *to).await?;
     }
     Ok(())
 }
 
 /// Puts rows into the outbox. One whose key is there already is an error, or left as it is.
 pub(super) async fn write_deliveries(
-    to: &mut SqliteConnection,
-    rows: &[OutboxRow],
+    to: &mut AnyConnection,
+    deliveries: &[&OutboxRow],
     may_be_there: bool,
 ) -> Result<(), StoreError> {
     let conflict = if may_be_there { "ON CONFLICT (key) DO NOTHING" } else { "" };
-    let insert = format!(
-        "INSERT INTO deliveries (key, case_id, case_version, destination, event, kind, camera, department, \
-         captured_at, body, state, attempts, created_at, next_attempt_at, urgent) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {conflict}"
-    );
-    for row in rows {
-        let delivery = &row.delivery;
-        sqlx::query(sqlx::AssertSqlSafe(insert.as_str()))
-            .bind(&delivery.key)
-            .bind(delivery.case.as_str())
-            .bind(i64::from(delivery.case_version))
-            .bind(delivery.destination.as_str())
-            .bind(row.event.name())
-            .bind(row.kind.as_str())
-            .bind(row.camera.as_ref().map_or("", CameraId::as_str))
-            .bind(row.department.as_str())
-            .bind(row.captured_at.as_micros())
-            .bind(&row.body)
-            .bind(delivery.state.name())
-            .bind(i64::from(delivery.attempts))
-            .bind(delivery.created_at.as_micros())
-            .bind(delivery.next_attempt_at.map(Timestamp::as_micros))
-            .bind(i64::from(row.urgent))
-            .execute(&mut *to)
-            .await?;
+    for rows in portions(deliveries) {
+        let insert = format!(
+            "INSERT INTO deliveries (key, case_id, case_version, destination, event, kind, camera, department, \
+             captured_at, body, state, attempts, created_at, next_attempt_at, urgent) VALUES {} {conflict}",
+            places(rows.len(), 15)
+        );
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(insert));
+        for row in rows {
+            let delivery = &row.delivery;
+            query = query
+                .bind(&delivery.key)
+                .bind(delivery.case.as_str())
+                .bind(i64::from(delivery.case_version))
+                .bind(delivery.destination.as_str())
+                .bind(row.event.name())
+                .bind(row.kind.as_str())
+                .bind(row.camera.as_ref().map_or("", CameraId::as_str))
+                .bind(row.department.as_str())
+                .bind(row.captured_at.as_micros())
+                .bind(&row.body)
+                .bind(delivery.state.name())
+                .bind(i64::from(delivery.attempts))
+                .bind(delivery.created_at.as_micros())
+                .bind(delivery.next_attempt_at.map(Timestamp::as_micros))
+                .bind(i64::from(row.urgent));
+        }
+        query.execute(&mut *to).await?;
     }
     Ok(())
 }
 
-async fn write_incident(to: &mut SqliteConnection, incident: &Incident) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO incidents (id, camera, kind, last_seen_at, body) VALUES (?, ?, ?, ?, ?) \
-         ON CONFLICT (id) DO UPDATE SET last_seen_at = excluded.last_seen_at, body = excluded.body",
-    )
-    .bind(incident.id.as_str())
-    .bind(incident.camera.as_str())
-    .bind(incident.kind.as_str())
-    .bind(incident.last_seen_at.as_micros())
-    .bind(json(incident)?)
-    .execute(&mut *to)
-    .await?;
-    write_report(to, incident).await
-}
-
-/// What stays when the incident is over.
-async fn write_report(to: &mut SqliteConnection, incident: &Incident) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO incident_reports (id, body) VALUES (?, ?) \
-         ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-    )
-    .bind(incident.id.as_str())
-    .bind(json(incident)?)
-    .execute(to)
-    .await?;
+/// Writes incidents as they stand, and what stays of them when they are over.
+async fn write_incidents(to: &mut AnyConnection, incidents: &[&Incident]) -> Result<(), StoreError> {
+    for portion in portions(incidents) {
+        let bodies = portion.iter().map(|incident| json(incident)).collect::<Result<Vec<_>, _>>()?;
+        let insert = format!(
+            "INSERT INTO incidents (id, camera, kind, last_seen_at, body) VALUES {} \
+             ON CONFLICT (id) DO UPDATE SET last_seen_at = excluded.last_seen_at, body = excluded.body",
+            places(portion.len(), 5)
+        );
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(insert));
+        for (incident, body) in portion.iter().zip(&bodies) {
+            query = query
+                .bind(incident.id.as_str())
+                .bind(incident.camera.as_str())
+                .bind(incident.kind.as_str())
+                .bind(incident.last_seen_at.as_micros())
+                .bind(body);
+        }
+        query.execute(&mut *to).await?;
+        let insert = format!(
+            "INSERT INTO incident_reports (id, body) VALUES {} \
+             ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+            places(portion.len(), 2)
+        );
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(insert));
+        for (incident, body) in portion.iter().zip(bodies) {
+            query = query.bind(incident.id.as_str()).bind(body);
+        }
+        query.execute(&mut *to).await?;
+    }
     Ok(())
 }
 
-async fn write_watermark(to: &mut SqliteConnection, watermark: &Watermark) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO watermarks (camera, sequence, captured_at) VALUES (?, ?, ?) \
-         ON CONFLICT (camera) DO UPDATE SET sequence = excluded.sequence, captured_at = excluded.captured_at",
-    )
-    .bind(watermark.camera.as_str())
-    .bind(i64::try_from(watermark.sequence).unwrap_or(i64::MAX))
-    .bind(watermark.captured_at.as_micros())
-    .execute(to)
-    .await?;
+async fn write_watermarks(to: &mut AnyConnection, watermarks: &[&Watermark]) -> Result<(), StoreError> {
+    for portion in portions(watermarks) {
+        let insert = format!(
+            "INSERT INTO watermarks (camera, sequence, captured_at) VALUES {} ON CONFLICT (camera) \
+             DO UPDATE SET sequence = excluded.sequence, captured_at = excluded.captured_at",
+            places(portion.len(), 3)
+        );
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(insert));
+        for mark in portion {
+            query = query
+                .bind(mark.camera.as_str())
+                .bind(i64::try_from(mark.sequence).unwrap_or(i64::MAX))
+                .bind(mark.captured_at.as_micros());
+        }
+        query.execute(&mut *to).await?;
+    }
     Ok(())
 }

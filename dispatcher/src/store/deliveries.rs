@@ -2,13 +2,13 @@
 
 use super::commit::write_deliveries;
 use super::filter::{Cursor, bound};
-use super::{DeliveryFilter, DeliveryPage, PageRequest, Store, StoreError, damaged};
+use super::{DeliveryFilter, DeliveryPage, PageRequest, Store, StoreError, damaged, storable};
 use crate::envelope::EventType;
 use citybrain_types::{
     CameraId, CaseId, Delivery, DeliveryState, DepartmentId, DestinationId, EventKind, Timestamp,
 };
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 /// A delivery with all that is needed to send it: the same bytes at every attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,8 +91,8 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<OutboxRow>, StoreError> {
         let rows = sqlx::query(
-            "SELECT * FROM deliveries WHERE destination = ? AND state = 'pending' \
-             AND (next_attempt_at <= ? OR next_attempt_at > ?) ORDER BY urgent DESC, next_attempt_at, seq LIMIT ?",
+            "SELECT * FROM deliveries WHERE destination = $1 AND state = 'pending' \
+             AND (next_attempt_at <= $2 OR next_attempt_at > $3) ORDER BY urgent DESC, next_attempt_at, seq LIMIT $4",
         )
         .bind(destination.as_str())
         .bind(now.as_micros())
@@ -114,7 +114,7 @@ impl Store {
     ) -> Result<Option<Timestamp>, StoreError> {
         let row = sqlx::query(
             "SELECT MIN(next_attempt_at) AS due FROM deliveries \
-             WHERE destination = ? AND state = 'pending' AND next_attempt_at > ?",
+             WHERE destination = $1 AND state = 'pending' AND next_attempt_at > $2",
         )
         .bind(destination.as_str())
         .bind(now.as_micros())
@@ -148,11 +148,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer; none of them is written then.
     pub async fn record_all(&self, records: &[Record]) -> Result<(), StoreError> {
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        self.writer.within(self.write_records(records)).await
+    }
+
+    async fn write_records(&self, records: &[Record]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
         for Record { key, attempt, second } in records {
             record(&mut transaction, key, attempt).await?;
             if let Some(second) = second {
-                write_deliveries(&mut transaction, std::slice::from_ref(second), true).await?;
+                write_deliveries(&mut transaction, &[second], true).await?;
             }
         }
         transaction.commit().await?;
@@ -165,8 +169,8 @@ impl Store {
     /// [`StoreError`] when the store does not answer or the row is damaged.
     pub async fn replay(&self, key: &str, now: Timestamp) -> Result<Replay, StoreError> {
         let changed = sqlx::query(
-            "UPDATE deliveries SET state = 'pending', next_attempt_at = ?, attempts_before = attempts \
-             WHERE key = ? AND state = 'dead' RETURNING *",
+            "UPDATE deliveries SET state = 'pending', next_attempt_at = $1, attempts_before = attempts \
+             WHERE key = $2 AND state = 'dead' RETURNING *",
         )
         .bind(now.as_micros())
         .bind(key)
@@ -175,7 +179,7 @@ impl Store {
         if let Some(row) = changed {
             return Ok(Replay::Queued(outbox_row(&row)?.delivery));
         }
-        let row = sqlx::query("SELECT * FROM deliveries WHERE key = ?")
+        let row = sqlx::query("SELECT * FROM deliveries WHERE key = $1")
             .bind(key)
             .fetch_optional(&self.readers)
             .await?;
@@ -191,7 +195,7 @@ impl Store {
         case: &CaseId,
         event: EventType,
     ) -> Result<Vec<(DestinationId, DepartmentId)>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM deliveries WHERE case_id = ? AND event = ? ORDER BY seq")
+        let rows = sqlx::query("SELECT * FROM deliveries WHERE case_id = $1 AND event = $2 ORDER BY seq")
             .bind(case.as_str())
             .bind(event.name())
             .fetch_all(&self.readers)
@@ -206,8 +210,8 @@ impl Store {
     /// [`StoreError`] when the store does not answer.
     pub async fn replay_all(&self, destination: &DestinationId, now: Timestamp) -> Result<u64, StoreError> {
         let changed = sqlx::query(
-            "UPDATE deliveries SET state = 'pending', next_attempt_at = ?, attempts_before = attempts \
-             WHERE destination = ? AND state = 'dead'",
+            "UPDATE deliveries SET state = 'pending', next_attempt_at = $1, attempts_before = attempts \
+             WHERE destination = $2 AND state = 'dead'",
         )
         .bind(now.as_micros())
         .bind(destination.as_str())
@@ -221,7 +225,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer or the row is damaged.
     pub async fn delivery(&self, key: &str) -> Result<Option<OutboxRow>, StoreError> {
-        let row = sqlx::query("SELECT * FROM deliveries WHERE key = ?")
+        let row = sqlx::query("SELECT * FROM deliveries WHERE key = $1")
             .bind(key)
             .fetch_optional(&self.readers)
             .await?;
@@ -233,7 +237,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer or a row is damaged.
     pub async fn deliveries_of(&self, case: &CaseId) -> Result<Vec<Delivery>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM deliveries WHERE case_id = ? ORDER BY seq")
+        let rows = sqlx::query("SELECT * FROM deliveries WHERE case_id = $1 ORDER BY seq")
             .bind(case.as_str())
             .fetch_all(&self.readers)
             .await?;
@@ -251,8 +255,8 @@ impl Store {
     ) -> Result<DeliveryPage, StoreError> {
         let (before, _) = bound(page);
         let rows = sqlx::query(
-            "SELECT * FROM deliveries WHERE seq < ? AND (? IS NULL OR state = ?) \
-             AND (? IS NULL OR destination = ?) ORDER BY seq DESC LIMIT ?",
+            "SELECT * FROM deliveries WHERE seq < $1 AND ($2 IS NULL OR state = $3) \
+             AND ($4 IS NULL OR destination = $5) ORDER BY seq DESC LIMIT $6",
         )
         .bind(before)
         .bind(filter.state.map(DeliveryState::name))
@@ -270,7 +274,7 @@ impl Store {
     }
 }
 
-async fn record(to: &mut SqliteConnection, key: &str, attempt: &Attempt) -> Result<(), StoreError> {
+async fn record(to: &mut AnyConnection, key: &str, attempt: &Attempt) -> Result<(), StoreError> {
     let (state, next, delivered, error) = match attempt {
         Attempt::Acknowledged { at } => (DeliveryState::Delivered, None, Some(at.as_micros()), None),
         Attempt::Retry { next_attempt_at, error } => {
@@ -279,20 +283,20 @@ async fn record(to: &mut SqliteConnection, key: &str, attempt: &Attempt) -> Resu
         Attempt::Dead { error } => (DeliveryState::Dead, None, None, Some(error)),
     };
     sqlx::query(
-        "UPDATE deliveries SET state = ?, attempts = attempts + 1, next_attempt_at = ?, delivered_at = ?, \
-         last_error = coalesce(?, last_error) WHERE key = ? AND state <> 'delivered'",
+        "UPDATE deliveries SET state = $1, attempts = attempts + 1, next_attempt_at = $2, delivered_at = $3, \
+         last_error = coalesce($4, last_error) WHERE key = $5 AND state <> 'delivered'",
     )
     .bind(state.name())
     .bind(next)
     .bind(delivered)
-    .bind(error)
+    .bind(error.map(|error| storable(error).into_owned()))
     .bind(key)
     .execute(to)
     .await?;
     Ok(())
 }
 
-fn outbox_row(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
+fn outbox_row(row: &AnyRow) -> Result<OutboxRow, StoreError> {
     let key: String = row.try_get("key")?;
     let bad = |problem: String| damaged("deliveries", &key)(problem);
     let text = |column: &'static str| row.try_get::<String, _>(column);

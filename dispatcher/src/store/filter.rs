@@ -43,7 +43,9 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    pub(super) fn after_case(case: &Case) -> Self {
+    /// Where the page that ends with a case ends.
+    #[must_use]
+    pub fn after_case(case: &Case) -> Self {
         Self { at: case.opened_at.as_micros(), id: case.id.to_string() }
     }
 

@@ -1,6 +1,7 @@
 //! A stretch of the log, as all policies read it.
 
-use super::frames::{ASKED, ByCamera, Resolved, Rows, UNLISTED};
+use super::frames::{ANALYSED, ASKED, ByCamera, Resolved, Rows, UNLISTED};
+use crate::evidence::PAST_SPEAKS;
 use citybrain_types::{CameraId, EventKind};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
@@ -20,8 +21,10 @@ pub(super) struct Part {
     pub(super) rows: Rows,
     /// By frame.
     pub(super) triggers: Vec<Trigger>,
-    /// Frames that every policy judges: answers that were asked for, and odd ones.
+    /// Frames that every policy judges: answers that were asked for, readings of rain, and odd ones.
     pub(super) special: Vec<u32>,
+    /// A sensor whose readings make something likelier, and are no evidence.
+    pub(super) raises: bool,
     /// For each list of kinds: those of them that the camera looks for, as a look names them.
     pub(super) listed: BTreeMap<u16, Vec<EventKind>>,
 }
@@ -45,12 +48,14 @@ pub(super) struct Order {
 }
 
 impl Part {
-    /// `lowest` is, by kind, the score below which a box begins a place under no policy.
+    /// `lowest` is, by kind, the score below which a box begins a place under no policy; `raises` says that it is a sensor
+    /// whose readings make something likelier.
     pub(super) fn new(
         camera: CameraId,
         rows: Rows,
         names: &Resolved,
         lowest: &BTreeMap<EventKind, f32>,
+        raises: bool,
         looked_for: impl Fn(&[EventKind]) -> Vec<EventKind>,
     ) -> Self {
         let by_number: Vec<f32> =
@@ -59,11 +64,14 @@ impl Part {
         let mut listed = BTreeMap::new();
         for frame in 0..rows.len() {
             let number = u32::try_from(frame).unwrap_or(u32::MAX);
-            if rows.is(frame, ASKED | UNLISTED) {
+            let reads = raises && rows.is(frame, ANALYSED) && !rows.detections(frame).is_empty();
+            if reads || rows.is(frame, ASKED | UNLISTED) {
                 special.push(number);
             }
             for n in rows.detections(frame) {
-                let (kind, score) = (rows.kind[n], rows.score[n]);
+                // The bound is of the score alone.
+                let score = if rows.change[n] > PAST_SPEAKS { f32::INFINITY } else { rows.score[n] };
+                let kind = rows.kind[n];
                 if by_number.get(usize::from(kind)).is_some_and(|lowest| score >= *lowest) {
                     triggers.push(Trigger { frame: number, kind, score });
                 }
@@ -73,7 +81,7 @@ impl Part {
                 looked_for(names.lists.get(usize::from(list)).map(Vec::as_slice).unwrap_or_default())
             });
         }
-        Self { camera, rows, triggers, special, listed }
+        Self { camera, rows, triggers, special, raises, listed }
     }
 }
 

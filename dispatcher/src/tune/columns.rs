@@ -92,6 +92,7 @@ struct Columns<'a> {
     nth: &'a PrimitiveArray<UInt16Type>,
     score: &'a PrimitiveArray<Float32Type>,
     place: [&'a PrimitiveArray<Float32Type>; 4],
+    change: &'a PrimitiveArray<Float32Type>,
     snapshot_at: &'a StringArray,
     snapshot_before: &'a StringArray,
     snapshot_lost: &'a BooleanArray,
@@ -126,6 +127,7 @@ impl<'a> Columns<'a> {
                 nth: rows.column_by_name("nth")?.as_primitive_opt()?,
                 score: numbers("score")?,
                 place: edges("")?,
+                change: numbers("change")?,
                 snapshot_at: rows.column_by_name("snapshot_at")?.as_string_opt()?,
                 snapshot_before: rows.column_by_name("snapshot_before")?.as_string_opt()?,
                 snapshot_lost: rows.column_by_name("snapshot_lost")?.as_boolean_opt()?,
@@ -168,7 +170,8 @@ impl<'a> Columns<'a> {
             if !listed.is_some_and(|list| list.contains(kind)) {
                 *flags |= UNLISTED;
             }
-            rows.found(*kind, self.score.value(row), self.place.map(|edge| edge.value(row)));
+            let change = self.change.is_valid(row).then(|| self.change.value(row));
+            rows.found(*kind, self.score.value(row), self.place.map(|edge| edge.value(row)), change);
         }
         Ok(())
     }

@@ -89,6 +89,8 @@ pub(super) struct Rows {
     pub(super) kind: Vec<u16>,
     pub(super) score: Vec<f32>,
     pub(super) place: Vec<[f32; 4]>,
+    /// How much a place differs from the past; not a number where that was not compared.
+    pub(super) change: Vec<f32>,
     pub(super) asked: BTreeMap<u32, Asked>,
     pub(super) snapshots: BTreeMap<u32, Snapshots>,
 }
@@ -118,10 +120,11 @@ impl Rows {
         self.first.push(u32::try_from(self.kind.len()).unwrap_or(u32::MAX));
     }
 
-    pub(super) fn found(&mut self, kind: u16, score: f32, place: [f32; 4]) {
+    pub(super) fn found(&mut self, kind: u16, score: f32, place: [f32; 4], change: Option<f32>) {
         self.kind.push(kind);
         self.score.push(score);
         self.place.push(place);
+        self.change.push(change.unwrap_or(f32::NAN));
     }
 
     /// The detections of a frame.
@@ -156,7 +159,7 @@ impl Rows {
                 flags: self.flags[from],
             });
             for n in self.detections(from) {
-                rows.found(self.kind[n], self.score[n], self.place[n]);
+                rows.found(self.kind[n], self.score[n], self.place[n], Some(self.change[n]));
             }
             let from = u32::try_from(from).unwrap_or(u32::MAX);
             rows.asked.extend(self.asked.get(&from).map(|asked| (to, *asked)));
@@ -183,6 +186,7 @@ impl Rows {
         self.kind.extend(other.kind);
         self.score.extend(other.score);
         self.place.extend(other.place);
+        self.change.extend(other.change);
         self.asked.extend(other.asked.into_iter().map(|(frame, asked)| (frame + frames, asked)));
         self.snapshots.extend(other.snapshots.into_iter().map(|(frame, kept)| (frame + frames, kept)));
     }
@@ -228,6 +232,7 @@ impl Rows {
                 label: LABEL.clone(),
                 score: Score::new(self.score[n])?,
                 bbox: BoundingBox::new(left, top, right, bottom).ok()?,
+                change: Score::new(self.change[n]),
             })
         };
         let outcome = match self.is(frame, ANALYSED) {
@@ -276,7 +281,8 @@ impl Rows {
             flags,
         });
         for found in &frame.detections {
-            self.found(names.kind(found.kind.as_str()), found.score.get(), found.bbox.into());
+            let change = found.change.map(Score::get);
+            self.found(names.kind(found.kind.as_str()), found.score.get(), found.bbox.into(), change);
         }
         self.asked.extend(frame.asked.map(|asked| (number, asked)));
         self.snapshots.extend(frame.snapshots.clone().map(|kept| (number, kept)));

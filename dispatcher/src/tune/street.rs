@@ -7,9 +7,12 @@
 
 use super::chunk::{Chunk, Part};
 use super::frames::{ANALYSED, ASKED};
-use crate::evidence::{Alone, Look, Sighting};
+use super::policy::{Policy, PolicyError};
+use crate::evidence::{Alone, Look, Sighting, Together};
 use crate::incident::{Cause, Incident, IncidentChange, Incidents, Watch};
 use crate::permit::Register;
+use crate::policy::InForce;
+use crate::ruling::{Decided, Ruling};
 use citybrain_ingest_config::City;
 use citybrain_types::{CameraId, EventKind, IncidentId, Snapshots, Timestamp};
 use std::cmp::Reverse;
@@ -61,7 +64,16 @@ struct Cursor {
 /// A city under one policy.
 #[derive(Debug)]
 pub(super) struct Street {
+    /// The city under the policy, and under what was in force when the log was written.
     pub(super) city: Arc<City>,
+    /// As it is configured.
+    configured: Arc<City>,
+    /// As it is configured, under the policy.
+    alone: Arc<City>,
+    policy: Policy,
+    /// Where the policy does not fit what was in force for a time.
+    pub(super) misfit: Option<PolicyError>,
+    together: Together,
     incidents: Incidents,
     cameras: HashMap<CameraId, CameraState>,
     pub(super) cases: BTreeMap<IncidentId, Found>,
@@ -72,16 +84,36 @@ pub(super) struct Street {
 }
 
 impl Street {
-    pub(super) fn new(city: Arc<City>, register: Arc<Register>) -> Self {
+    /// The city under a policy; nothing has happened yet.
+    pub(super) fn new(
+        configured: Arc<City>,
+        policy: Policy,
+        register: Arc<Register>,
+    ) -> Result<Self, PolicyError> {
+        let city = Arc::new(policy.apply(&configured)?);
+        let mut together = Together::default();
+        together.reload(&city);
         let mut incidents = Incidents::new(&city, []);
         incidents.use_register(register);
         let cameras = city.cameras.keys().filter_map(|camera| {
             let alone = Alone::new(&city, camera)?;
-            let relevant = alone.relevant();
+            let relevant = alone.relevant(&together);
             Some((camera.clone(), CameraState { alone, relevant, watches: Vec::new(), force: false }))
         });
         let cameras = cameras.collect();
-        Self { city, incidents, cameras, cases: BTreeMap::new(), uncounted: 0, judged: 0 }
+        Ok(Self {
+            alone: Arc::clone(&city),
+            city,
+            configured,
+            policy,
+            misfit: None,
+            together,
+            incidents,
+            cameras,
+            cases: BTreeMap::new(),
+            uncounted: 0,
+            judged: 0,
+        })
     }
 
     /// By kind, the score below which no box of a camera begins a place.
@@ -92,6 +124,41 @@ impl Street {
     /// The kinds of a list that a camera looks for.
     pub(super) fn looked_for(&self, camera: &CameraId, listed: &[EventKind]) -> Vec<EventKind> {
         self.cameras.get(camera).map(|state| state.alone.looked_for(listed)).unwrap_or_default()
+    }
+
+    /// Takes in what was decided between two stretches of the log. Where other thresholds came into force the policy has
+    /// the last word on what it names, and they on the rest; `true` when they did.
+    pub(super) fn rule(&mut self, ruling: &Ruling) -> bool {
+        let live = match &ruling.what {
+            Decided::Thresholds { live } => Some(live),
+            _ => None,
+        };
+        if let Some(live) = live {
+            let city = self.under(live);
+            self.incidents.reload(&city);
+            self.together.calibrate(live.policy.sound_calibrations());
+            self.together.reload(&city);
+            for state in self.cameras.values_mut() {
+                state.alone.reload(&city);
+                state.relevant = state.alone.relevant(&self.together);
+            }
+            self.city = city;
+        }
+        for change in self.incidents.rule(ruling) {
+            self.note(change);
+        }
+        live.is_some()
+    }
+
+    /// The city under what was in force, and under the policy. Where the two do not fit together the policy counts alone.
+    fn under(&mut self, live: &InForce) -> Arc<City> {
+        match self.policy.apply(&live.laid_over(&self.configured)) {
+            Ok(city) => Arc::new(city),
+            Err(misfit) => {
+                self.misfit.get_or_insert(misfit);
+                Arc::clone(&self.alone)
+            }
+        }
     }
 
     /// Goes through a stretch of the log.
@@ -226,7 +293,11 @@ impl<'a> Walk<'a> {
             return quiet(part, frame);
         }
         self.street.judged += 1;
-        let mut look = state.alone.judge(&rows.frame(&part.camera, frame, &self.chunk.names));
+        let seen = rows.frame(&part.camera, frame, &self.chunk.names);
+        if part.raises && !rows.is(frame, ASKED) && self.street.together.heard(&seen) {
+            return Look { looked_for: Vec::new(), ..quiet(part, frame) };
+        }
+        let mut look = state.alone.judge(&seen, &self.street.together);
         // Whether the camera is seen depends on no policy, and is not followed here.
         look.sightings
             .retain(|sighting| !matches!(sighting, Sighting::CameraLost { .. } | Sighting::CameraBack));

@@ -11,6 +11,7 @@ use super::{columns, figures, suggest};
 use crate::intake::Taken;
 use crate::log::{self, LogError};
 use crate::permit::Register;
+use crate::sensor::with_sensors;
 use citybrain_ingest_config::City;
 use citybrain_types::{CameraId, EventKind, Timestamp};
 use std::collections::{BTreeMap, HashMap};
@@ -111,8 +112,8 @@ pub(super) struct Read {
 impl WhatIf {
     /// Over the cameras of a city; `register` is what kinds that need a permit ask.
     #[must_use]
-    pub const fn new(city: Arc<City>, register: Arc<Register>, asked: Asked) -> Self {
-        Self { city, register, asked }
+    pub fn new(city: Arc<City>, register: Arc<Register>, asked: Asked) -> Self {
+        Self { city: with_sensors(city), register, asked }
     }
 
     /// Goes through a log, a file or a folder of them, under the policy in force and others. `tell` hears how far it has
@@ -151,15 +152,21 @@ impl WhatIf {
         }
         let mut streets = Vec::with_capacity(policies.len() + 1);
         for policy in with_that_in_force(policies) {
-            streets.push(Street::new(Arc::new(policy.apply(&self.city)?), Arc::clone(&self.register)));
+            streets.push(Street::new(Arc::clone(&self.city), policy, Arc::clone(&self.register))?);
         }
-        let lowest = self.lowest(&streets);
+        let mut lowest = self.lowest(&streets);
         let parts = log::parts(log)?;
         let mut read = Read::default();
         for (n, part) in parts.iter().enumerate() {
-            let chunk = self.load(part, log.is_dir(), &mut read, &streets[0], &lowest)?;
-            let taken: Vec<&mut Street> = streets.iter_mut().collect();
-            parallel(taken, self.asked.threads, |street| street.take(&chunk))?;
+            if let log::Part::Ruling(path) = part {
+                if rule(&mut streets, path, &mut read.summary.torn_files)? {
+                    lowest = self.lowest(&streets);
+                }
+            } else {
+                let chunk = self.load(part, log.is_dir(), &mut read, &streets[0], &lowest)?;
+                let taken: Vec<&mut Street> = streets.iter_mut().collect();
+                parallel(taken, self.asked.threads, |street| street.take(&chunk))?;
+            }
             if !tell(&read, &streets, (n + 1, parts.len())) {
                 return Err(TuneError::Stopped);
             }
@@ -198,6 +205,7 @@ impl WhatIf {
                 }
                 cameras => vec![cameras?],
             },
+            log::Part::Ruling(_) => Vec::new(),
             log::Part::Parquet(paths) => {
                 let paths: Vec<&PathBuf> = paths.iter().collect();
                 let mut files = Vec::with_capacity(paths.len());
@@ -216,11 +224,14 @@ impl WhatIf {
             .map(|(camera, rows)| (camera.clone(), rows, read.taken.remove(&camera).unwrap_or_default()))
             .collect();
         let none = BTreeMap::new();
+        let raises = |camera: &CameraId| {
+            self.city.sensors.iter().any(|sensor| sensor.id == *camera && sensor.raises.is_some())
+        };
         let settled = parallel(cameras, self.asked.threads, |(camera, mut rows, mut taken)| {
             rows.settle(&mut taken);
             let lowest = lowest.get(&camera).unwrap_or(&none);
             let looked_for = |listed: &[EventKind]| street.looked_for(&camera, listed);
-            (Part::new(camera.clone(), rows, &resolved, lowest, looked_for), taken)
+            (Part::new(camera.clone(), rows, &resolved, lowest, raises(&camera), looked_for), taken)
         })?;
         let mut parts = Vec::with_capacity(settled.len());
         for (part, taken) in settled {
@@ -290,6 +301,10 @@ impl WhatIf {
                 log.gaps_in_all
             ));
         }
+        let misfits = streets.iter().filter_map(|street| street.misfit.as_ref());
+        warnings.extend(misfits.map(|misfit| {
+            format!("{misfit}, under what was in force for a time; there it is laid over the configuration's own numbers")
+        }));
         if log.torn_files > 0 {
             warnings.push(format!(
                 "{} files of the log are cut off; what is whole in them was read",
@@ -298,6 +313,16 @@ impl WhatIf {
         }
         Report { complete, log, policies: outcomes, curves, suggestions, warnings }
     }
+}
+
+/// Tells every policy what was decided; `true` when other thresholds came into force.
+fn rule(streets: &mut [Street], path: &Path, torn: &mut u64) -> Result<bool, LogError> {
+    let Some(ruling) = log::read_ruling(path, &mut |_| *torn += 1)? else { return Ok(false) };
+    let mut other = false;
+    for street in streets {
+        other |= street.rule(&ruling);
+    }
+    Ok(other)
 }
 
 fn with_that_in_force(policies: &[Policy]) -> Vec<Policy> {

@@ -1,6 +1,7 @@
 //! What people and the time do with cases, over the API of a running dispatcher.
 
-use crate::support::city::{START, burning, city, patient, send_to, webhook};
+use super::database::city;
+use crate::support::city::{START, burning, patient, send_to, webhook};
 use crate::support::receiver::Receiver;
 use crate::support::{House, PATIENCE};
 use citybrain_ingest_config::City;

@@ -1,10 +1,13 @@
 //! A process that dies between two steps of a delivery: nothing is lost, and each key arrives as one thing.
 
-use crate::support::city::{around, burning, city, look, send_to, webhook, with_box};
+use super::database::city;
+use crate::support::city::{around, burning, look, send_to, webhook, with_box};
+use crate::support::postgres;
 use crate::support::receiver::{Misbehave, Receiver};
 use crate::support::{House, PATIENCE};
 use citybrain_dispatcher::fail_point::{self, FailPoint};
 use citybrain_ingest_config::City;
+use citybrain_ingest_config::resolved::Database;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -42,7 +45,12 @@ async fn child() {
 
 fn start_child(folder: &Path, url: &str, kind: &str, fail_point: Option<FailPoint>) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "crash::child", "--ignored", "--nocapture"]);
+    // This module's own, so on the same database.
+    let (_, module) = module_path!().split_once("::").unwrap();
+    command.args(["--exact", &format!("{module}::child"), "--ignored", "--nocapture"]);
+    if let Database::Postgres { url, .. } = city(folder).store.database {
+        command.env(postgres::SERVER, url.as_str());
+    }
     command.env(FOLDER, folder).env(URL, url).env(KIND, kind).stdout(Stdio::null()).stderr(Stdio::null());
     if let Some(point) = fail_point {
         command.env(fail_point::VARIABLE, point.name());

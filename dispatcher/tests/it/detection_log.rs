@@ -55,7 +55,7 @@ fn parquet(log: &Path) -> Vec<PathBuf> {
     let parts = log::parts(log).unwrap();
     let files = parts.into_iter().map(|part| match part {
         Part::Parquet(files) => files,
-        Part::Segment(_) => Vec::new(),
+        Part::Segment(_) | Part::Ruling(_) => Vec::new(),
     });
     files.flatten().collect()
 }

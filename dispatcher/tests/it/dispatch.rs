@@ -1,6 +1,7 @@
 //! From the bus to a case on file, through the running stages.
 
-use crate::support::city::{START, around, burning, city, dark, fire, look, with_box};
+use super::database::city;
+use crate::support::city::{START, around, burning, dark, fire, look, with_box};
 use crate::support::{House, PATIENCE};
 use arrow_array::{ArrayRef, Float32Array, RecordBatch, StructArray};
 use citybrain_ingest_config::resolved::{Route, When};
@@ -203,6 +204,7 @@ async fn a_case_goes_to_the_first_route_that_fits_and_follows_a_reload() {
         areas: BTreeSet::from(["harbour".to_owned()]),
         when: When::Always,
         departments: BTreeSet::from([harbour.clone()]),
+        lead: None,
         rota: None,
     };
     city.routes.insert(0, route);

@@ -1,6 +1,7 @@
 //! What people and other systems tell, and what the camera says of work that is reported done.
 
-use crate::support::city::{START, around, burning, city, look, with_box};
+use super::database::city;
+use crate::support::city::{START, around, burning, look, with_box};
 use crate::support::{House, PATIENCE};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -177,6 +178,34 @@ async fn another_system_reports_and_reads_by_open311() {
     assert_eq!(all.as_array().unwrap().len(), 1);
     let (_, none) = server.get("/open311/v2/requests.json?end_date=2025-01-01T00:00:00Z").await;
     assert_eq!(none, json!([]));
+    // The same in XML, whoever asks for it.
+    let xml = async |request: reqwest::RequestBuilder, expected: StatusCode| {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), expected);
+        assert_eq!(response.headers()["content-type"], "text/xml; charset=utf-8");
+        response.text().await.unwrap()
+    };
+    let at = |path: &str| server.client.get(format!("{}/open311/v2/{path}", server.base));
+    let found = xml(at("requests.xml?status=open&service_code=littering"), StatusCode::OK).await;
+    assert!(found.contains(&format!("<service_request_id>{id}</service_request_id>")), "{found}");
+    assert!(found.contains("<description>bags &lt;b&gt;</description>"), "{found}");
+    let one = xml(at(&format!("requests/{id}.xml")), StatusCode::OK).await;
+    assert!(one.contains("<service_requests>") && one.contains("<lat>31.2</lat>"), "{one}");
+    let services = xml(at("services.xml"), StatusCode::OK).await;
+    assert!(services.contains("<service_code>fire</service_code>"), "{services}");
+    let none = xml(at("requests/none.xml"), StatusCode::NOT_FOUND).await;
+    assert!(none.contains("<errors>") && none.contains("<code>404</code>"), "{none}");
+    let form = |body: &'static str| {
+        let request = server.client.post(format!("{}/open311/v2/requests.xml", server.base));
+        request.header("content-type", "application/x-www-form-urlencoded").body(body)
+    };
+    let posted = xml(form("service_code=littering&lat=31.2&long=121.5"), StatusCode::CREATED).await;
+    assert!(
+        posted.contains(&format!("<service_request_id>{id}</service_request_id>")),
+        "it joined: {posted}"
+    );
+    let refused = xml(form("service_code=fire&lat=north&long=1"), StatusCode::BAD_REQUEST).await;
+    assert!(refused.contains("<description>lat is no number of degrees</description>"), "{refused}");
     for bad in [
         "service_code=flood&lat=1&long=1",
         "lat=1&long=1",

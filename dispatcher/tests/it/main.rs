@@ -4,20 +4,45 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod api;
-mod cases;
 mod channels;
-mod crash;
 mod detection_log;
 mod determinism;
-mod dispatch;
 mod fire;
-mod intake;
 mod mqtt;
+mod network;
+mod people;
 mod permits;
+mod policies;
 mod readers;
 mod replay;
+mod rulings;
 mod sensors;
 mod simulation;
-mod store;
+mod sqlite;
 mod support;
 mod webhook;
+
+/// What must be the same on both databases, on SQLite.
+#[path = "."]
+mod on_sqlite {
+    use crate::support::database::on_sqlite as database;
+
+    mod cases;
+    mod crash;
+    mod dispatch;
+    mod intake;
+    mod store;
+}
+
+/// The same on PostgreSQL.
+#[path = "."]
+#[allow(clippy::duplicate_mod, reason = "that is the point")]
+mod on_postgres {
+    use crate::support::database::on_postgres as database;
+
+    mod cases;
+    mod crash;
+    mod dispatch;
+    mod intake;
+    mod store;
+}

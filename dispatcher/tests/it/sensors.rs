@@ -30,6 +30,7 @@ fn with_gauge(folder: &Path, port: u16) -> City {
         alarm_at: 150.0,
         falling: false,
         score: 0.95,
+        raises: None,
         position: Some([121.5, 31.2]),
         area: Some("harbour".to_owned()),
     });

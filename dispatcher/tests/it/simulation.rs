@@ -62,7 +62,7 @@ fn boxes(dice: &mut Dice, kinds: &[EventKind]) -> Vec<Detection> {
         let score = Score::new(dice.share())?;
         let kind = kinds[usize::try_from(dice.below(kinds.len() as u64)).unwrap()].clone();
         let bbox = BoundingBox::clipped(x - half, y - half, x + half, y + half)?;
-        Some(Detection { kind, label: Label::new("thing"), score, bbox })
+        Some(Detection { kind, label: Label::new("thing"), score, bbox, change: None })
     });
     made.collect()
 }

@@ -1,19 +1,18 @@
 //! The case store on a real file: what is committed together stays together.
 
-use crate::support::city::{START, burning, camera_id, city, send_to, webhook};
+use super::database::{city, open_store, raw};
+use crate::support::city::{START, burning, camera_id, send_to, webhook};
 use citybrain_dispatcher::case::file;
 use citybrain_dispatcher::envelope::EventType;
 use citybrain_dispatcher::evidence::Evidence;
 use citybrain_dispatcher::incident::{IncidentChange, Incidents};
 use citybrain_dispatcher::outbox;
 use citybrain_dispatcher::store::{
-    Attempt, CaseFilter, CaseWrite, Commit, Cursor, DATABASE_FILE, DeliveryFilter, OutboxRow, PageRequest,
-    Replay, Store, StoreError, Watermark,
+    Attempt, CaseFilter, CaseWrite, Commit, Cursor, DeliveryFilter, OutboxRow, PageRequest, Replay, Store,
+    StoreError, Watermark,
 };
 use citybrain_ingest_config::City;
 use citybrain_types::{CaseState, DestinationId, Timestamp};
-use sqlx::Connection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,12 +55,6 @@ fn fire_at(camera: &str, city: &City) -> (Commit, Vec<OutboxRow>) {
     (commit, deliveries)
 }
 
-async fn raw(folder: &Path) -> SqliteConnection {
-    SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(folder.join(DATABASE_FILE)))
-        .await
-        .unwrap()
-}
-
 async fn everything(store: &Store) -> (usize, usize, usize, usize) {
     let page = PageRequest::new(Some(500), None);
     (
@@ -77,11 +70,11 @@ async fn a_case_comes_back_as_it_was_committed() {
     let folder = tempfile::tempdir().unwrap();
     let city = city_with_a_desk(folder.path());
     let (commit, deliveries) = fire_at("gate-1", &city);
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = open_store(folder.path()).await.unwrap();
     store.commit(&commit).await.unwrap();
     store.close().await;
 
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = open_store(folder.path()).await.unwrap();
     let CaseWrite::Change { case, changes, .. } = &commit.cases[0] else { unreachable!() };
     assert_eq!(store.case(&case.id).await.unwrap().as_ref(), Some(case));
     assert_eq!(&store.trail(&case.id).await.unwrap(), changes);
@@ -99,7 +92,7 @@ async fn a_case_whose_delivery_cannot_be_written_is_not_written_either() {
     let CaseWrite::Change { deliveries, .. } = &mut commit.cases[0] else { unreachable!() };
     // The same key twice breaks the last statement of the case.
     deliveries.push(deliveries[0].clone());
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = open_store(folder.path()).await.unwrap();
     assert!(matches!(store.commit(&commit).await, Err(StoreError::Unavailable(_))));
     assert_eq!(everything(&store).await, (0, 0, 0, 0));
     // And the writer is fit for use afterwards.
@@ -112,7 +105,7 @@ async fn opening_a_case_again_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let city = city_with_a_desk(folder.path());
     let (commit, deliveries) = fire_at("gate-1", &city);
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = open_store(folder.path()).await.unwrap();
     store.commit(&commit).await.unwrap();
     let key = &deliveries[0].delivery.key;
     store.record(key, &Attempt::Acknowledged { at: START }).await.unwrap();
@@ -126,7 +119,7 @@ async fn a_change_to_a_case_that_somebody_else_has_changed_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let city = city_with_a_desk(folder.path());
     let (commit, _) = fire_at("gate-1", &city);
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = open_store(folder.path()).await.unwrap();
     store.commit(&commit).await.unwrap();
     let CaseWrite::Change { case, .. } = &commit.cases[0] else { unreachable!() };
     let (closed, changes) = file::close_when_seen_again(&city, case, START).unwrap();
@@ -141,16 +134,17 @@ async fn a_change_to_a_case_that_somebody_else_has_changed_is_refused() {
 #[tokio::test]
 async fn a_database_of_a_newer_program_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    Store::open(folder.path()).await.unwrap().close().await;
+    open_store(folder.path()).await.unwrap().close().await;
     let mut connection = raw(folder.path()).await;
     sqlx::query(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         VALUES (999, 'of the future', 1, x'00', 0)",
+         VALUES (999, 'of the future', TRUE, $1, 0)",
     )
+    .bind(&[0_u8][..])
     .execute(&mut connection)
     .await
     .unwrap();
-    let error = Store::open(folder.path()).await.unwrap_err();
+    let error = open_store(folder.path()).await.unwrap_err();
     assert!(matches!(error, StoreError::Migration { .. }), "{error}");
     let newest: i64 = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations")
         .fetch_one(&mut connection)
@@ -160,18 +154,10 @@ async fn a_database_of_a_newer_program_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(DATABASE_FILE), vec![7_u8; 8_192]).unwrap();
-    let error = Store::open(folder.path()).await.unwrap_err();
-    assert_eq!(error.name(), "unavailable");
-}
-
-#[tokio::test]
 async fn pages_hold_every_case_once_newest_first() {
     let folder = tempfile::tempdir().unwrap();
     let city = city_with_a_desk(folder.path());
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = open_store(folder.path()).await.unwrap();
     for camera in ["gate-1", "gate-2", "gate-3", "gate-4"] {
         store.commit(&fire_at(camera, &city).0).await.unwrap();
     }
@@ -195,7 +181,7 @@ async fn pages_hold_every_case_once_newest_first() {
 async fn a_delivery_that_was_acknowledged_stays_so_and_only_a_dead_one_is_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let city = city_with_a_desk(folder.path());
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = open_store(folder.path()).await.unwrap();
     let (first, first_rows) = fire_at("gate-1", &city);
     let (second, second_rows) = fire_at("gate-2", &city);
     store.commit(&first).await.unwrap();
@@ -223,7 +209,7 @@ async fn a_delivery_that_was_acknowledged_stays_so_and_only_a_dead_one_is_replay
 async fn a_delivery_due_in_an_impossible_future_is_due_now() {
     let folder = tempfile::tempdir().unwrap();
     let city = city_with_a_desk(folder.path());
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = open_store(folder.path()).await.unwrap();
     let (commit, rows) = fire_at("gate-1", &city);
     store.commit(&commit).await.unwrap();
     let desk = DestinationId::new("desk").unwrap();

@@ -45,6 +45,13 @@ pub struct RawCases {
     /// A report joins an open case of its kind that lies no further away than this, in metres.
     #[schemars(range(min = 0.0, max = 10000.0))]
     pub join_within_metres: f64,
+    /// A department that has a case and has not taken it is told again this often; a kind or a destination may have an
+    /// interval of its own.
+    #[schemars(range(min = 1.0, max = 525600.0))]
+    pub repeat_after_minutes: f64,
+    /// It is told again so many times at most; never for 0.
+    #[schemars(range(min = 0, max = 100))]
+    pub repeats_at_most: u32,
 }
 
 impl Default for RawCases {
@@ -62,6 +69,8 @@ impl Default for RawCases {
             escalation_points: 1,
             recheck_looks: 3,
             join_within_metres: 80.0,
+            repeat_after_minutes: 240.0,
+            repeats_at_most: 6,
         }
     }
 }

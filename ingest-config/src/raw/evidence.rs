@@ -37,4 +37,9 @@ pub struct RawEvidence {
     /// … among the last this many looks.
     #[schemars(range(min = 1, max = 64))]
     pub looks_counted: Option<u32>,
+    /// What a place that differs wholly from the camera's own past (a dry road, an empty site) adds to the log-odds of a
+    /// look; one that looks as it always did loses as much, and half a change says nothing. Nothing is compared for 0,
+    /// nor before the camera has a past of a day.
+    #[schemars(range(min = 0.0, max = 4.0))]
+    pub change_nats: Option<f64>,
 }

@@ -52,6 +52,10 @@ pub struct RawKind {
     /// From case to handled; 240 for a new kind.
     #[schemars(range(min = 1.0, max = 525600.0))]
     pub handle_within_minutes: Option<f64>,
+    /// A department that has a case of this kind and has not taken it is told again this often;
+    /// `cases.repeat_after_minutes` when not given.
+    #[schemars(range(min = 1.0, max = 525600.0))]
+    pub repeat_after_minutes: Option<f64>,
     /// How detections become evidence. A new kind starts from values that suit its `look_interval_secs`.
     #[serde(default)]
     pub evidence: RawEvidence,

@@ -13,12 +13,14 @@ mod evidence;
 mod hygiene;
 mod kind;
 mod model;
+mod people;
 mod pipeline;
 mod route;
 mod secret;
 mod sensor;
 mod sink;
 mod site;
+mod store;
 mod zone;
 
 pub use area::{RawArea, RawLevel};
@@ -31,6 +33,7 @@ pub use evidence::RawEvidence;
 pub use hygiene::{RawPermits, RawSilence};
 pub use kind::RawKind;
 pub use model::{RawModel, RawPrecision, RawProvider};
+pub use people::{RawBlur, RawPeople, RawSignIn};
 pub use pipeline::{RawAdmission, RawPipeline};
 pub use route::RawRoute;
 pub use secret::SecretText;
@@ -40,6 +43,7 @@ pub use sink::{
     RawSink, RawWebhook,
 };
 pub use site::RawSite;
+pub use store::RawStore;
 pub use zone::RawZone;
 
 use schemars::JsonSchema;
@@ -57,14 +61,20 @@ use schemars::JsonSchema;
 pub struct RawCity {
     /// More files to read: file names, patterns with `*` and `?` in the last part (`cameras/*.toml`), or folders,
     /// of which every `*.toml` is read. Files are read in the order of their names. They may hold every section that
-    /// is a list (`[[cameras]]`, `[[kinds]]`, …), not `[site]`, `[pipeline]`, `[dispatch]`, `[cases]` or another
-    /// `include`.
+    /// is a list (`[[cameras]]`, `[[kinds]]`, …), not `[site]`, `[people]`, `[store]`, `[pipeline]`, `[dispatch]`, `[cases]`
+    /// or another `include`.
     #[serde(default)]
     #[schemars(length(max = 1000))]
     include: Vec<String>,
     /// The installation: name, time zone, folders and listeners.
     #[serde(default)]
     site: RawSite,
+    /// Where cases are kept: a file, or PostgreSQL.
+    #[serde(default)]
+    store: RawStore,
+    /// Who may come in, for how long, and what they may see.
+    #[serde(default)]
+    people: RawPeople,
     /// The cameras.
     #[serde(default)]
     #[schemars(length(max = 200000))]

@@ -17,7 +17,8 @@ pub struct RawRoute {
     pub during: Option<String>,
     /// Id of a calendar: the route applies outside its working hours only.
     pub outside: Option<String>,
-    /// Ids of the departments that get the case, all at once. A route has these, or `rota`, or both.
+    /// Ids of the departments that get the case, all at once: the first is responsible, the others help. A route has
+    /// these, or `rota`, or both.
     #[schemars(length(min = 1, max = 64))]
     pub departments: Option<Vec<String>>,
     /// Id of a rota: the department whose turn it is gets the case.

@@ -55,6 +55,16 @@ pub struct RawSensor {
     #[serde(default = "sure")]
     #[schemars(range(min = 0.5, max = 1.0))]
     pub score: f64,
+    /// What it measures makes its kind likelier and is none itself, as rain does with waterlogging: while it says yes,
+    /// and a quarter of an hour longer, cameras near it need this much less evidence (a log-odds), and are looked at
+    /// every two seconds for it. It opens no case and joins none. It counts as a look when not given.
+    #[schemars(range(min = 0.0, max = 4.0))]
+    pub raises_nats: Option<f64>,
+    /// With `raises_nats`: cameras this near to it, in metres. Where it has no position, those of its `area`; without
+    /// both, all.
+    #[serde(default = "three_kilometres")]
+    #[schemars(range(min = 1.0, max = 100000.0))]
+    pub raises_within_m: f64,
     /// Where it stands: longitude, then latitude, in degrees (WGS 84).
     pub position: Option<[f64; 2]>,
     /// Grid or area it belongs to; routes ask for it.
@@ -71,6 +81,10 @@ pub enum RawSensorFormat {
     Json,
     /// Sparkplug B: protocol buffers with named metrics.
     SparkplugB,
+}
+
+const fn three_kilometres() -> f64 {
+    3_000.0
 }
 
 const fn one() -> f64 {

@@ -47,6 +47,9 @@ pub struct RawSink {
     #[serde(default = "default_urgent_retry_after_secs")]
     #[schemars(length(max = 32), inner(range(min = 0.1, max = 604800.0)))]
     pub urgent_retry_after_secs: Vec<f64>,
+    /// What waits to be taken is told again here this often, whatever its kind; as the kind says when not given.
+    #[schemars(range(min = 1.0, max = 525600.0))]
+    pub repeat_after_minutes: Option<f64>,
     /// Id of another destination. When the attempts of `urgent_retry_after_secs` have failed it gets what is told at
     /// once, too; this one goes on trying.
     #[schemars(length(min = 1, max = 64))]

@@ -16,8 +16,7 @@ pub struct RawSite {
     /// Folder that holds the database, snapshots and the spool; made when missing.
     #[schemars(length(min = 1, max = 4096))]
     pub data_dir: String,
-    /// Address and port where API and console listen. Keep it on loopback unless a proxy with authentication stands
-    /// in front.
+    /// Address and port where API and console listen. Put a proxy with TLS in front before others can reach it.
     #[schemars(length(min = 1, max = 64))]
     pub listen: String,
     /// Address under which others reach this server, for links in deliveries; `http://` and `listen` when not given.

@@ -1,6 +1,6 @@
 //! What cases are worked by: calendars, areas, rotas and the time each stage may take.
 
-use citybrain_types::{DepartmentId, EventKind, Level, Timestamp};
+use citybrain_types::{DepartmentId, DestinationId, EventKind, Level, Timestamp};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,10 @@ pub struct CaseRules {
     pub areas: BTreeMap<String, Area>,
     /// Duty rotas by id.
     pub rotas: BTreeMap<String, Rota>,
+    /// Kinds that are told again at an interval of their own.
+    pub repeat_of: BTreeMap<EventKind, Duration>,
+    /// Destinations that are told again at an interval of their own, whatever the kind.
+    pub repeat_to: BTreeMap<DestinationId, Duration>,
     /// The district centre, which gets what goes nowhere else.
     pub centre: Option<DepartmentId>,
     /// Times and thresholds.
@@ -112,6 +116,10 @@ pub struct CaseLimits {
     pub recheck_looks: u32,
     /// A report joins a case within this distance.
     pub join_within_metres: f64,
+    /// Who has a case and has not taken it is told again this often.
+    pub repeat_after: Duration,
+    /// So many times at most.
+    pub repeats_at_most: u32,
 }
 
 impl Default for CaseLimits {
@@ -121,6 +129,13 @@ impl Default for CaseLimits {
 }
 
 impl CaseRules {
+    /// How often a destination is told again of a case of this kind that nobody has taken.
+    #[must_use]
+    pub fn repeat_every(&self, kind: &EventKind, destination: &DestinationId) -> Duration {
+        let own = self.repeat_to.get(destination).or_else(|| self.repeat_of.get(kind));
+        own.copied().unwrap_or(self.limits.repeat_after)
+    }
+
     /// The area and those it lies in, from the smallest up; empty when it is not declared. Ends also where areas lie in
     /// each other in a circle, which validation refuses.
     pub fn upwards<'a>(&'a self, area: &'a str) -> impl Iterator<Item = (&'a str, &'a Area)> {

@@ -29,10 +29,21 @@ pub struct Sensor {
     pub falling: bool,
     /// How sure it is when it says yes.
     pub score: f32,
+    /// It makes its kind likelier instead of speaking for it.
+    pub raises: Option<Raises>,
     /// Longitude and latitude in degrees (WGS 84).
     pub position: Option<[f64; 2]>,
     /// Grid or area it belongs to.
     pub area: Option<String>,
+}
+
+/// How a sensor makes a kind likelier, as rain does with waterlogging.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Raises {
+    /// So much less evidence is needed near it, in nats.
+    pub nats: f32,
+    /// How near, in metres.
+    pub within_m: f64,
 }
 
 /// How a sensor's messages are written.

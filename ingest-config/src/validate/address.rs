@@ -153,6 +153,56 @@ pub(crate) fn mail_address(text: &str) -> Result<Url, AddressFault> {
     Ok(url)
 }
 
+/// The address of a PostgreSQL database, with its port filled in.
+pub(crate) fn database_address(text: &str) -> Result<CameraAddress, AddressFault> {
+    let Some((scheme, _)) = text.split_once("://") else {
+        return Err(AddressFault::new("has no scheme", "begin it with postgres://"));
+    };
+    check_scheme(scheme, &["postgres", "postgresql"])?;
+    let mut address = split(text)?;
+    let url = &mut address.url;
+    if url.path().len() < 2 {
+        return Err(AddressFault::new(
+            "names no database",
+            "write, for instance, postgres://127.0.0.1/citybrain",
+        ));
+    }
+    if let Some((key, _)) =
+        url.query_pairs().find(|(key, _)| !matches!(&**key, "host" | "port" | "sslmode" | "sslrootcert"))
+    {
+        return Err(AddressFault::new(
+            format!("holds '{}', which is not known", shown(&key)),
+            "host, port, sslmode and sslrootcert may follow the '?'; user and password are keys of their own",
+        ));
+    }
+    let given =
+        |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    let host = given("host").or_else(|| url.host_str().map(str::to_owned)).filter(|host| !host.is_empty());
+    let Some(host) = host else {
+        return Err(AddressFault::new(
+            "names no host",
+            "write, for instance, postgres://127.0.0.1/citybrain",
+        ));
+    };
+    let is_here = host.starts_with('/')
+        || host == "localhost"
+        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+    match given("sslmode") {
+        Some(mode) if !MODES.contains(&mode.as_str()) => {
+            return Err(AddressFault::new(
+                format!("has the unknown sslmode '{}'", shown(&mode)),
+                "known are: disable, allow, prefer, require, verify-ca, verify-full",
+            ));
+        }
+        None if !is_here => {
+            url.query_pairs_mut().append_pair("sslmode", "verify-full");
+        }
+        _ => {}
+    }
+    Ok(address)
+}
+
 fn check_scheme(scheme: &str, known: &[&str]) -> Result<(), AddressFault> {
     if known.iter().any(|name| name.eq_ignore_ascii_case(scheme)) {
         return Ok(());
@@ -238,6 +288,34 @@ mod tests {
         assert!(parse("192.0.2.7/stream").is_err());
         assert!(parse("gate.example:554/stream").is_err());
         assert!(parse("file://clips/a.mp4").is_err());
+    }
+
+    #[test]
+    fn a_database_elsewhere_must_show_a_certificate_unless_the_address_says_otherwise() {
+        let read = |text| database_address(text).map(|address| address.url.to_string());
+        assert_eq!(
+            read("postgres://db.example/city").unwrap(),
+            "postgres://db.example/city?sslmode=verify-full"
+        );
+        for as_it_is in [
+            "postgres://127.0.0.1:5433/city",
+            "postgres://[::1]/city",
+            "postgres://db.example/city?sslmode=require",
+            "postgres:///city?host=/var/run/postgresql",
+        ] {
+            assert_eq!(read(as_it_is).unwrap(), as_it_is);
+        }
+        for refused in [
+            "postgres://db.example",
+            "postgres:///city",
+            "postgres://db.example/city?password=secret",
+            "postgres://db.example/city?sslmode=off",
+            "mysql://db.example/city",
+            "db.example/city",
+        ] {
+            let fault = database_address(refused).unwrap_err();
+            assert!(!format!("{fault:?}").contains("secret"), "{fault:?}");
+        }
     }
 
     #[test]

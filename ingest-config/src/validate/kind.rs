@@ -50,6 +50,15 @@ pub(super) fn kinds<'d>(
     (kinds, names)
 }
 
+/// How often what waits is told again, for the kinds that say so.
+pub(super) fn repeats(rows: &[Row<'_, RawKind>]) -> BTreeMap<EventKind, Duration> {
+    let own = |row: &Row<'_, RawKind>| {
+        let minutes = row.raw.repeat_after_minutes?;
+        Some((EventKind::new(row.raw.code.as_deref()?), Duration::from_secs_f64(minutes * 60.0)))
+    };
+    rows.iter().filter_map(own).collect()
+}
+
 fn is_code(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     text.len() <= MAX_CODE && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(allowed)

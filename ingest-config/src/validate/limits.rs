@@ -85,6 +85,8 @@ pub(crate) fn case_limits(raw: &RawCases) -> CaseLimits {
         escalation_points: raw.escalation_points,
         recheck_looks: raw.recheck_looks,
         join_within_metres: raw.join_within_metres,
+        repeat_after: minutes(raw.repeat_after_minutes),
+        repeats_at_most: raw.repeats_at_most,
     }
 }
 

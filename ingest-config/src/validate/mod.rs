@@ -16,14 +16,17 @@ mod polygon;
 mod route;
 mod secret;
 mod sensor;
+mod sign_in;
 mod sink;
 mod site;
+mod store;
 mod view;
 mod zone;
 
 pub(crate) use address::CameraAddress;
 pub(crate) use calendar::add_built_in as add_built_in_calendar;
 pub(crate) use department::built_in_centre;
+pub(crate) use evidence::{faults as evidence_faults, merged as merged_evidence};
 pub(crate) use limits::{case_limits, dispatch_limits, pipeline_limits};
 
 use citybrain_types::IdError;
@@ -67,16 +70,21 @@ pub(crate) fn validate<'d>(
 ) -> Option<(City, Origins<'d>)> {
     let site_row = single(documents, "site", &mut context.problems);
     let site = site_row.as_ref().and_then(|row| site::site(row, context));
+    let store = single(documents, "store", &mut context.problems).map(|row| store::store(&row, context));
+    let people_row = single(documents, "people", &mut context.problems);
+    let people = people_row.map(|row| sign_in::people(&row, site.as_ref().map(|site| site.listen), context));
     let pipeline =
         single(documents, "pipeline", &mut context.problems).map(|row| limits::pipeline(&row, context));
     let dispatch_row = single(documents, "dispatch", &mut context.problems);
     let log = dispatch_row.as_ref().map(|row| log::log(row, context)).unwrap_or_default();
     let dispatch = dispatch_row.map(|row| limits::dispatch(&row));
 
-    let (kinds, kind_names) = kind::kinds(&rows(documents, "kinds", &mut context.problems), context);
+    let kind_rows = rows(documents, "kinds", &mut context.problems);
+    let (kinds, kind_names) = kind::kinds(&kind_rows, context);
     let model_rows = rows(documents, "models", &mut context.problems);
     let models = model::models(&model_rows, &kind_names, context);
-    let (destinations, sink_names) = sink::sinks(&rows(documents, "sinks", &mut context.problems), context);
+    let sink_rows = rows(documents, "sinks", &mut context.problems);
+    let (destinations, sink_names) = sink::sinks(&sink_rows, context);
     let department_rows = rows(documents, "departments", &mut context.problems);
     let staff = department::departments(&department_rows, &sink_names, context);
     let camera_rows = rows(documents, "cameras", &mut context.problems);
@@ -86,7 +94,9 @@ pub(crate) fn validate<'d>(
     let silence_rows = rows(documents, "silences", &mut context.problems);
     let silences = hygiene::silences(&silence_rows, &kind_names, &camera_names, context);
     let permits = hygiene::permits(&rows(documents, "permits", &mut context.problems), context);
-    let (rules, rule_names) = rules(documents, site.as_ref(), &kind_names, &staff, context);
+    let (mut rules, rule_names) = rules(documents, site.as_ref(), &kind_names, &staff, context);
+    rules.repeat_of = kind::repeats(&kind_rows);
+    rules.repeat_to = sink::repeats(&sink_rows);
     let route_rows = rows(documents, "routes", &mut context.problems);
     let routes = route::routes(&route_rows, &kind_names, &staff, &rule_names, context);
 
@@ -104,6 +114,8 @@ pub(crate) fn validate<'d>(
     let city = City {
         version: context.version(),
         site: site?,
+        store: store??,
+        people: people?,
         cameras,
         kinds,
         models: models.models,

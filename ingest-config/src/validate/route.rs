@@ -51,6 +51,7 @@ fn fallback(staff: &Staff<'_>, context: &mut Context<'_>) -> Option<Route> {
             areas: [].into(),
             when: When::Always,
             departments: [centre.clone()].into(),
+            lead: Some(centre.clone()),
             rota: None,
         });
     }
@@ -79,6 +80,7 @@ fn route<'d>(
     let kinds =
         references(kinds, place, "kinds", &given(&raw.kinds), problems, |name| Some(EventKind::new(name)));
     let departments = given(&raw.departments);
+    let first = departments.first().and_then(|id| DepartmentId::new(id).ok());
     let make = |name: &str| DepartmentId::new(name).ok();
     let departments = references(&staff.names, place, "departments", &departments, problems, make);
     if raw.departments.is_none() && raw.rota.is_none() && !place.lost("departments") && !place.lost("rota") {
@@ -101,5 +103,6 @@ fn route<'d>(
         }
         _ => When::Always,
     };
-    Route { kinds, areas: given(&raw.areas).into_iter().collect(), when, departments, rota }
+    let lead = first.filter(|id| departments.contains(id));
+    Route { kinds, areas: given(&raw.areas).into_iter().collect(), when, departments, lead, rota }
 }

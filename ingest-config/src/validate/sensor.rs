@@ -11,7 +11,7 @@ use super::sink::{credentials, taken};
 use super::{Context, id_fault};
 use crate::names::Names;
 use crate::raw::{RawSensor, RawSensorFormat};
-use crate::resolved::{Camera, Sensor, SensorFormat};
+use crate::resolved::{Camera, Raises, Sensor, SensorFormat};
 use crate::row::Row;
 
 pub(super) fn sensors<'d>(
@@ -84,6 +84,7 @@ fn sensor<'d>(
         alarm_at: raw.alarm_at,
         falling: raw.falling,
         score: raw.score as f32,
+        raises: raw.raises_nats.map(|nats| Raises { nats: nats as f32, within_m: raw.raises_within_m }),
         position,
         area: raw.area.clone(),
         id,

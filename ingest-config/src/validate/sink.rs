@@ -62,6 +62,15 @@ pub(super) fn sinks<'d>(
     (destinations, names)
 }
 
+/// How often what waits is told again, for the destinations that say so.
+pub(super) fn repeats(rows: &[Row<'_, RawSink>]) -> BTreeMap<DestinationId, Duration> {
+    let own = |row: &Row<'_, RawSink>| {
+        let minutes = row.raw.repeat_after_minutes?;
+        Some((DestinationId::new(row.raw.id.as_deref()?).ok()?, Duration::from_secs_f64(minutes * 60.0)))
+    };
+    rows.iter().filter_map(own).collect()
+}
+
 fn channel(raw: &RawSink, place: &Place<'_>, context: &mut Context<'_>) -> Option<Channel> {
     let given = [
         ("webhook", raw.webhook.is_some()),

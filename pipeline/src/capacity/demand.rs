@@ -1,14 +1,20 @@
 //! What a city asks for, in CPU seconds a second.
 
 use super::measure::Capacity;
+use super::pictures::Pictures;
 use crate::capture::poll_interval;
-use crate::schedule::ModelLabels;
 use crate::schedule::plan::{CameraPlan, plans};
+use crate::schedule::{MAX_REGIONS, ModelLabels};
 use citybrain_ingest_config::resolved::City;
-use citybrain_types::EventKind;
+use citybrain_types::{CameraId, EventKind};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+/// Part of the cameras in which, at one time, something is found that another model is asked about; never less than one
+/// camera. A district has some 0.1 cases a camera and day, each of them asked about for half a minute, and a few times as
+/// many false alarms: far below this.
+const ASKING_SHARE: f64 = 0.02;
 
 /// CPU seconds a second, by stage.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -19,8 +25,10 @@ pub struct Demand {
     pub decode: f64,
     /// Scaling them to the models' inputs.
     pub scale: f64,
-    /// Running the models.
+    /// Running the models that are asked in their turn.
     pub infer: f64,
+    /// Asking others about what was found, were it found in one of fifty cameras at a time.
+    pub verify: f64,
     /// Everything around: schedule, snapshots, publishing.
     pub around: f64,
     /// Of all this, looks for kinds with a pre-alarm.
@@ -31,7 +39,7 @@ impl Demand {
     /// All of it.
     #[must_use]
     pub fn total(&self) -> f64 {
-        self.receive + self.decode + self.scale + self.infer + self.around
+        self.receive + self.decode + self.scale + self.infer + self.verify + self.around
     }
 
     /// All but the looks for kinds with a pre-alarm.
@@ -48,6 +56,7 @@ impl Demand {
             decode: self.decode * part,
             scale: self.scale * part,
             infer: self.infer * part,
+            verify: self.verify * part,
             around: self.around * part,
             urgent: self.urgent * part,
         }
@@ -59,8 +68,13 @@ impl Demand {
 pub(super) struct Wanted {
     pub(super) cameras: usize,
     pub(super) looks_per_sec: f64,
+    /// What is promised.
     pub(super) interval: Duration,
     pub(super) urgent: bool,
+    /// The longest interval in which a model is asked for it, among looks that go first and among those in turn: a kind
+    /// that shares a model with others is looked at as often as the quickest of them.
+    pub(super) asked_first: Duration,
+    pub(super) asked_in_turn: Duration,
 }
 
 /// What is asked for.
@@ -79,9 +93,8 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Of a city, with pictures of that size, by models with these labels. Models that are asked by others come on top,
-    /// as often as something is found: they are in nobody's interval and are not counted.
-    pub(super) fn of(city: &City, labels: &[ModelLabels], capacity: &Capacity, picture: (u32, u32)) -> Self {
+    /// Of a city with pictures of those sizes, by models with these labels.
+    pub(super) fn of(city: &City, labels: &[ModelLabels], capacity: &Capacity, pictures: &Pictures) -> Self {
         let mut asked = Self::default();
         for camera in city.cameras.values() {
             match poll_interval(city, camera) {
@@ -94,10 +107,12 @@ impl Asked {
                 None => asked.demand.receive += capacity.receive_secs,
             }
         }
-        for plan in plans(city, labels, 0) {
-            asked.add(&plan, capacity, picture);
+        let plans = plans(city, labels, 0);
+        for plan in &plans {
+            asked.add(plan, capacity, pictures.of(&plan.camera));
         }
-        let stages = asked.demand.decode + asked.demand.scale + asked.demand.infer;
+        asked.add_second_opinions(plans.iter().map(AsRef::as_ref), capacity);
+        let stages = asked.demand.decode + asked.demand.scale + asked.demand.infer + asked.demand.verify;
         asked.demand.around = stages * (capacity.overhead - 1.0);
         asked.demand.urgent *= capacity.overhead;
         asked
@@ -111,6 +126,7 @@ impl Asked {
         self.pictures_per_sec += decodes;
         self.demand.decode += decode;
         let mut urgent_decodes: f64 = 0.0;
+        let mut counted = BTreeSet::new();
         for look in &plan.looks {
             let Some(cost) = capacity.models.get(look.model) else { continue };
             let looks = rate(look.interval);
@@ -124,12 +140,39 @@ impl Asked {
             for rule in &look.kinds {
                 let wanted = self.kinds.entry(rule.kind.clone()).or_default();
                 let is_first = wanted.cameras == 0;
-                wanted.cameras += 1;
+                wanted.cameras += usize::from(counted.insert(&rule.kind));
                 wanted.looks_per_sec += looks;
-                wanted.urgent |= look.urgent;
-                wanted.interval = if is_first { look.interval } else { wanted.interval.min(look.interval) };
+                wanted.urgent |= rule.urgent;
+                wanted.interval = if is_first { rule.interval } else { wanted.interval.min(rule.interval) };
+                let asked = if look.urgent { &mut wanted.asked_first } else { &mut wanted.asked_in_turn };
+                *asked = look.interval.max(*asked);
             }
         }
         self.demand.urgent += urgent_decodes * capacity.decode_secs(picture);
+    }
+
+    /// Models that are asked by others: in a small part of the cameras at a time, there as often as they may be.
+    fn add_second_opinions<'a>(&mut self, plans: impl Iterator<Item = &'a CameraPlan>, capacity: &Capacity) {
+        let mut by_model: BTreeMap<usize, (BTreeSet<&CameraId>, f64, bool)> = BTreeMap::new();
+        for plan in plans {
+            for cascade in &plan.cascades {
+                let asking = plan.looks.iter().find(|look| look.model == cascade.after);
+                let interval =
+                    asking.map_or(cascade.look.interval, |look| look.interval.max(cascade.look.interval));
+                let (cameras, rates, urgent) = by_model.entry(cascade.look.model).or_default();
+                cameras.insert(&plan.camera);
+                *rates += 1.0 / interval.as_secs_f64();
+                *urgent |= asking.is_some_and(|look| look.urgent);
+            }
+        }
+        for (model, (cameras, rates, urgent)) in by_model {
+            let Some(cost) = capacity.models.get(model) else { continue };
+            let asking = (cameras.len() as f64 * ASKING_SHARE).max(1.0) / cameras.len() as f64;
+            let verify = rates * asking * MAX_REGIONS as f64 * (cost.scale_secs + cost.infer_secs);
+            self.demand.verify += verify;
+            if urgent {
+                self.demand.urgent += verify;
+            }
+        }
     }
 }

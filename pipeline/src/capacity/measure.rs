@@ -3,9 +3,10 @@
 use super::keyframes::{self, KeyframeError};
 use super::{ASSUMED_PICTURE, CAPACITY_FILE};
 use crate::decode::{Area, Scaler, decode_keyframe};
-use crate::look_stages::{StartError, load_one};
+use crate::loaded_models::{LoadedModels, load_one};
+use crate::look_stages::StartError;
 use citybrain_ingest_config::resolved::{City, Model};
-use citybrain_models::{Manifest, Runtime, SessionOptions};
+use citybrain_models::{Detector, Manifest, Runtime, SessionOptions};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -18,6 +19,8 @@ const SIZES: [(u32, u32); 3] = [(640, 360), (1_280, 720), (1_920, 1_080)];
 /// CPU seconds a second of a camera that is connected, received, parsed and gated: the bench `connections` takes 0.35 ms
 /// for 1080p at 25 pictures a second and 0.6 Mbit/s. Streams of several Mbit/s take more.
 const RECEIVE_SECS: f64 = 0.000_4;
+/// Rises with every change of what is measured or how: numbers of another format mean something else.
+const FORMAT: u32 = 2;
 /// What schedule, snapshots and publishing add to the bare stages; the bench `efficiency` holds it.
 const OVERHEAD: f64 = 1.10;
 
@@ -49,13 +52,16 @@ pub enum MeasureError {
 /// What a capacity was measured on; another machine or another model is another capacity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
+    /// How it was measured.
+    #[serde(default)]
+    pub format: u32,
     /// The processor, as the system names it.
     pub processor: String,
     /// Cores that this process may use.
     pub cores: usize,
     /// Version of the program.
     pub version: String,
-    /// Model folders by checksum of their weights, and what runs them.
+    /// Models by name, checksum of their weights, size of their input, and what runs them.
     pub models: Vec<String>,
 }
 
@@ -97,11 +103,11 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    /// Measures this machine. Takes a few seconds of one core; blocks.
+    /// Measures this machine with the city's models, in their order. Takes a few seconds of one core; blocks.
     ///
     /// # Errors
     /// [`MeasureError`] when there is no encoder to make keyframes with, or a model does not run.
-    pub fn measure(city: &City, runtime: &Runtime) -> Result<Self, MeasureError> {
+    pub fn measure(city: &City, detectors: &mut [Detector]) -> Result<Self, MeasureError> {
         let mut pictures = Vec::new();
         let mut frame = None;
         for (width, height) in SIZES {
@@ -114,8 +120,7 @@ impl Capacity {
             pictures.push(PictureCost { width, height, decode_secs });
         }
         let mut models = Vec::new();
-        for model in &city.models {
-            let mut detector = load_one(model, runtime, SessionOptions::default())?;
+        for detector in detectors {
             let frame = frame.as_ref().ok_or_else(|| MeasureError::NoAnswer("none".to_owned()))?;
             let (mut scaler, mut rgb) = (Scaler::default(), Vec::new());
             let placement = detector.input().placement(frame.width(), frame.height());
@@ -136,7 +141,21 @@ impl Capacity {
         let text = std::fs::read(city.site.data_dir.join(CAPACITY_FILE)).ok()?;
         let stored: Self = serde_json::from_slice(&text).ok()?;
         let usable = stored.fingerprint == Fingerprint::of(city) && stored.pictures.len() == SIZES.len();
+        // What is not measured here but by the benches is this program's, whatever was written down then.
+        let stored = Self { receive_secs: RECEIVE_SECS, overhead: OVERHEAD, ..stored };
         (usable && stored.models.len() == city.models.len()).then_some(stored)
+    }
+
+    /// What was measured before, or what is measured now with models that are loaded already, and kept in the city's data
+    /// folder.
+    ///
+    /// # Errors
+    /// As [`Capacity::of`].
+    pub fn of_loaded(city: &City, models: &mut LoadedModels) -> Result<Self, MeasureError> {
+        match Self::stored(city) {
+            Some(stored) => Ok(stored),
+            None => Self::measure(city, models.of_one_worker())?.kept(city),
+        }
     }
 
     /// What was measured before, or what is measured now and kept in the city's data folder.
@@ -147,9 +166,14 @@ impl Capacity {
         if !again && let Some(stored) = Self::stored(city) {
             return Ok(stored);
         }
-        let measured = Self::measure(city, runtime)?;
-        measured.keep(&city.site.data_dir)?;
-        Ok(measured)
+        let load = |model| load_one(model, runtime, SessionOptions::default());
+        let mut detectors = city.models.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+        Self::measure(city, &mut detectors)?.kept(city)
+    }
+
+    fn kept(self, city: &City) -> Result<Self, MeasureError> {
+        self.keep(&city.site.data_dir)?;
+        Ok(self)
     }
 
     fn keep(&self, folder: &Path) -> Result<(), MeasureError> {
@@ -190,6 +214,7 @@ impl Fingerprint {
         let processor =
             named.and_then(|line| line.split_once(':')).map_or(std::env::consts::ARCH, |(_, n)| n);
         Self {
+            format: FORMAT,
             processor: processor.trim().to_owned(),
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -199,8 +224,9 @@ impl Fingerprint {
 }
 
 fn of_model(model: &Model) -> String {
-    let weights = Manifest::read(&model.dir).map_or_else(|_| model.dir.display().to_string(), |m| m.sha256);
-    format!("{weights} {:?} {:?}", model.provider, model.precision)
+    let named = |m: Manifest| format!("{} {} {}x{}", m.id, m.sha256, m.input.width, m.input.height);
+    let model_id = Manifest::read(&model.dir).map_or_else(|_| model.dir.display().to_string(), named);
+    format!("{model_id} {:?} {:?}", model.provider, model.precision)
 }
 
 /// Median CPU seconds of a piece of work in this thread.
@@ -219,4 +245,62 @@ fn median<E>(mut work: impl FnMut() -> Result<(), E>) -> Result<f64, E> {
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    /// A city with a copy of a model that may be changed.
+    fn city(folder: &Path) -> City {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/fixtures/color_classifier");
+        let model: PathBuf = folder.join("model");
+        std::fs::create_dir_all(&model).unwrap();
+        for entry in std::fs::read_dir(from).unwrap().flatten() {
+            std::fs::copy(entry.path(), model.join(entry.file_name())).unwrap();
+        }
+        City::for_cameras(&["rtsp://127.0.0.1/".to_owned()], folder, vec![Model::of(model)]).unwrap()
+    }
+
+    fn measured(city: &City) -> Capacity {
+        let cost = |(width, height)| PictureCost { width, height, decode_secs: 0.01 };
+        Capacity {
+            fingerprint: Fingerprint::of(city),
+            pictures: SIZES.map(cost).to_vec(),
+            models: vec![ModelCost { model: "m-1".into(), scale_secs: 0.001, infer_secs: 0.009 }],
+            receive_secs: RECEIVE_SECS,
+            overhead: OVERHEAD,
+        }
+    }
+
+    #[test]
+    fn a_stored_capacity_holds_until_machine_format_or_model_is_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let city = city(folder.path());
+        assert_eq!(Capacity::stored(&city), None);
+        let sound = measured(&city);
+        sound.keep(folder.path()).unwrap();
+        assert_eq!(Capacity::stored(&city), Some(sound.clone()));
+        let mut old = sound.clone();
+        old.fingerprint.format = FORMAT - 1;
+        old.keep(folder.path()).unwrap();
+        assert_eq!(Capacity::stored(&city), None, "measured in another way");
+        sound.keep(folder.path()).unwrap();
+        let manifest = folder.path().join("model/model.toml");
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        let version = text.lines().find(|line| line.starts_with("version")).unwrap().to_owned();
+        std::fs::write(&manifest, text.replace(&version, "version = \"9.9.9\"")).unwrap();
+        assert_eq!(Capacity::stored(&city), None, "another version of the model");
+    }
+
+    #[test]
+    fn what_the_benches_hold_is_this_programs_and_not_what_was_written_down_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let city = city(folder.path());
+        let stale = Capacity { receive_secs: 0.5, overhead: 3.0, ..measured(&city) };
+        stale.keep(folder.path()).unwrap();
+        let stored = Capacity::stored(&city).unwrap();
+        assert_eq!((stored.receive_secs, stored.overhead), (RECEIVE_SECS, OVERHEAD));
+    }
 }

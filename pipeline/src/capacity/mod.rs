@@ -7,15 +7,18 @@
 mod demand;
 mod keyframes;
 mod measure;
+mod pictures;
 mod plan;
+mod stretch;
 
 pub use demand::Demand;
 pub use keyframes::KeyframeError;
 pub use measure::{Capacity, Fingerprint, MeasureError, ModelCost, PictureCost};
+pub use pictures::{PICTURES_FILE, PictureKeeper, Pictures};
 pub use plan::{BrokenPromise, Plan, PlannedKind, Remedy};
 
 /// File of the measured capacity, below the city's data folder.
 pub const CAPACITY_FILE: &str = "capacity.json";
 
-/// Size of a camera's pictures where nothing is known of it yet: what city cameras send today, or their sub-stream does.
+/// Size of a camera's pictures where it was never connected: what city cameras send today, or their sub-stream does.
 pub const ASSUMED_PICTURE: (u32, u32) = (1_280, 720);

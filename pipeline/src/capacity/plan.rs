@@ -1,7 +1,9 @@
 //! Whether a city fits on this machine, which promise would break first, and what would make it fit.
 
-use super::demand::{Asked, Demand};
+use super::demand::{Asked, Demand, Wanted};
 use super::measure::Capacity;
+use super::pictures::Pictures;
+use super::stretch::{ROUNDING, Stretch, largest_part, machines};
 use crate::schedule::ModelLabels;
 use citybrain_ingest_config::resolved::City;
 use citybrain_models::Manifest;
@@ -15,8 +17,6 @@ use std::time::Duration;
 const USABLE: f64 = 0.9;
 /// A polled camera holds its connection so long: a second to connect and half of a group of pictures of 4 s.
 const POLL_SECS: f64 = 3.0;
-/// What sums of such numbers may be off by.
-const ROUNDING: f64 = 1e-6;
 
 /// A kind in a plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -150,8 +150,10 @@ pub struct Plan {
     pub polled: usize,
     /// How long a sweep of the polled ones takes, in seconds.
     pub sweep_secs: f64,
-    /// Size of pictures that was assumed.
+    /// Size of pictures that was assumed of cameras that were never connected.
     pub picture: (u32, u32),
+    /// Cameras whose pictures' size is known.
+    pub pictures_known: usize,
     /// Kinds that are looked for.
     pub kinds: Vec<PlannedKind>,
     /// Looks a second, of all models.
@@ -173,16 +175,16 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Holds a city against a machine, with pictures of that size.
+    /// Holds a city against a machine, with pictures of those sizes.
     ///
     /// # Errors
     /// [`ManifestError`] when a model's manifest cannot be read.
-    pub fn of(city: &City, capacity: &Capacity, picture: (u32, u32)) -> Result<Self, ManifestError> {
+    pub fn of(city: &City, capacity: &Capacity, pictures: &Pictures) -> Result<Self, ManifestError> {
         let manifests: Vec<Manifest> =
             city.models.iter().map(|model| Manifest::read(&model.dir)).collect::<Result<_, _>>()?;
         let labels: Vec<ModelLabels> =
             manifests.into_iter().map(|m| ModelLabels { id: m.id, labels: m.labels }).collect();
-        Ok(Self::with_labels(city, &labels, capacity, picture))
+        Ok(Self::with_labels(city, &labels, capacity, pictures))
     }
 
     /// As [`Plan::of`], of models that are known already.
@@ -191,9 +193,9 @@ impl Plan {
         city: &City,
         labels: &[ModelLabels],
         capacity: &Capacity,
-        picture: (u32, u32),
+        pictures: &Pictures,
     ) -> Self {
-        let asked = Asked::of(city, labels, capacity, picture);
+        let asked = Asked::of(city, labels, capacity, pictures);
         let there = city.pipeline.workers.min(capacity.fingerprint.cores) as f64 * USABLE;
         let stretch = Stretch::of(&asked.demand, there, city.pipeline.load.urgent_share_percent);
         let kinds: Vec<PlannedKind> = asked
@@ -203,7 +205,7 @@ impl Plan {
                 kind: kind.to_string(),
                 cameras: wanted.cameras,
                 interval_secs: wanted.interval.as_secs_f64(),
-                managed_secs: wanted.interval.as_secs_f64() * stretch.of_kind(wanted.urgent),
+                managed_secs: managed(wanted, &stretch),
                 looks_per_sec: wanted.looks_per_sec,
                 urgent: wanted.urgent,
             })
@@ -215,7 +217,8 @@ impl Plan {
             cameras: city.cameras.len(),
             polled: asked.polled,
             sweep_secs,
-            picture,
+            picture: pictures.assumed,
+            pictures_known: pictures.known(),
             looks_per_sec: asked.looks_per_sec,
             kinds,
             pictures_per_sec: asked.pictures_per_sec,
@@ -227,8 +230,12 @@ impl Plan {
             demand: asked.demand.clone(),
         };
         plan.first_broken = plan.first_broken(&stretch, asked.shortest_poll, asked.polls_per_sec, city);
-        if total > there + ROUNDING || stretch.urgent > 1.0 {
-            plan.remedies = plan.remedies(city, labels, capacity, &stretch);
+        match plan.first_broken {
+            Some(BrokenPromise::Urgent { .. } | BrokenPromise::Interval { .. }) => {
+                plan.remedies = plan.remedies(city, labels, capacity, pictures, &stretch);
+            }
+            // Looks may be stretched where a kind is looked at more often than it asks for.
+            _ => plan.nodes = 1,
         }
         plan
     }
@@ -246,22 +253,16 @@ impl Plan {
         polls_per_sec: f64,
         city: &City,
     ) -> Option<BrokenPromise> {
-        let shortest = |urgent: bool| {
+        let broken = |urgent: bool| {
             let kinds = self.kinds.iter().filter(|kind| kind.urgent == urgent);
-            kinds.min_by(|a, b| a.interval_secs.total_cmp(&b.interval_secs))
+            let late = kinds.filter(|kind| kind.managed_secs > kind.interval_secs * (1.0 + ROUNDING));
+            let first = late.min_by(|a, b| a.interval_secs.total_cmp(&b.interval_secs))?;
+            Some((first.kind.clone(), first.interval_secs, first.managed_secs))
         };
-        if stretch.urgent > 1.0
-            && let Some(kind) = shortest(true)
-        {
-            let (kind, interval_secs, managed_secs) =
-                (kind.kind.clone(), kind.interval_secs, kind.managed_secs);
+        if let Some((kind, interval_secs, managed_secs)) = broken(true) {
             return Some(BrokenPromise::Urgent { kind, interval_secs, managed_secs });
         }
-        if stretch.rest > 1.0
-            && let Some(kind) = shortest(false)
-        {
-            let (kind, interval_secs, managed_secs) =
-                (kind.kind.clone(), kind.interval_secs, kind.managed_secs);
+        if let Some((kind, interval_secs, managed_secs)) = broken(false) {
             let stretch = stretch.rest;
             return Some(BrokenPromise::Interval { kind, interval_secs, managed_secs, stretch });
         }
@@ -277,6 +278,7 @@ impl Plan {
         city: &City,
         labels: &[ModelLabels],
         capacity: &Capacity,
+        pictures: &Pictures,
         stretch: &Stretch,
     ) -> Vec<Remedy> {
         let mut remedies = vec![Remedy::Nodes { nodes: self.nodes }];
@@ -285,7 +287,7 @@ impl Plan {
         }
         let part = largest_part(&self.demand, self.capacity, city.pipeline.load.urgent_share_percent);
         remedies.push(Remedy::Cameras { cameras: (self.cameras as f64 * part + ROUNDING) as usize });
-        let small = Asked::of(city, labels, capacity, (640, 360)).demand;
+        let small = Asked::of(city, labels, capacity, &pictures.at_most((640, 360))).demand;
         let small_stretch = Stretch::of(&small, self.capacity, city.pipeline.load.urgent_share_percent);
         if small_stretch.urgent <= 1.0 && small_stretch.rest <= 1.0 {
             remedies.push(Remedy::SubStreams { saves: self.demand.total() - small.total() });
@@ -300,65 +302,13 @@ impl Plan {
     }
 }
 
-/// By which factors intervals are stretched.
-struct Stretch {
-    urgent: f64,
-    rest: f64,
-}
-
-impl Stretch {
-    /// As the schedule does it: receiving comes first, urgent looks next up to their share, the rest gets what is left.
-    fn of(demand: &Demand, there: f64, share_percent: u8) -> Self {
-        let workers = there - demand.receive;
-        if workers <= 0.0 {
-            let endless = |asked: f64| if asked > 0.0 { f64::INFINITY } else { 1.0 };
-            return Self { urgent: endless(demand.urgent), rest: endless(demand.rest()) };
-        }
-        let reserved = workers * f64::from(share_percent) / 100.0;
-        let rest = demand.rest();
-        // Without other kinds there is nobody to leave a share to.
-        let for_urgent = if rest > 0.0 { reserved.max(workers - rest) } else { workers };
-        let urgent = rounded((demand.urgent / for_urgent).max(1.0));
-        let left = workers - demand.urgent.min(for_urgent);
-        let rest = if rest > 0.0 { rounded((rest / left).max(1.0)) } else { 1.0 };
-        Self { urgent, rest }
-    }
-
-    /// Whether nothing is stretched.
-    fn is_none(&self) -> bool {
-        self.urgent <= 1.0 && self.rest <= 1.0
-    }
-
-    const fn of_kind(&self, urgent: bool) -> f64 {
-        if urgent { self.urgent } else { self.rest }
-    }
-}
-
-/// A factor that is one but for what sums of such numbers are off by is one.
-fn rounded(factor: f64) -> f64 {
-    if factor <= 1.0 + ROUNDING { 1.0 } else { factor }
-}
-
-/// The largest part of the cameras, of the same mix, that a machine takes without stretching anything.
-fn largest_part(demand: &Demand, there: f64, share_percent: u8) -> f64 {
-    let fits = |part: f64| {
-        let demand = demand.part(part);
-        demand.total() <= there + ROUNDING && Stretch::of(&demand, there, share_percent).is_none()
+/// The interval in which a kind is really looked at, in seconds, by the looks that come last.
+fn managed(wanted: &Wanted, stretch: &Stretch) -> f64 {
+    let part = |asked: Duration, stretch: f64| match asked {
+        Duration::ZERO => 0.0,
+        asked => asked.as_secs_f64() * stretch,
     };
-    if fits(1.0) {
-        return 1.0;
-    }
-    let (mut fitting, mut too_large) = (0.0, 1.0);
-    for _ in 0..60 {
-        let middle = f64::midpoint(fitting, too_large);
-        if fits(middle) { fitting = middle } else { too_large = middle }
-    }
-    fitting
-}
-
-/// Machines that together take all when each takes this part.
-fn machines(part: f64) -> usize {
-    ((1.0 / part.max(f64::MIN_POSITIVE) - ROUNDING).ceil() as usize).max(1)
+    part(wanted.asked_first, stretch.urgent).max(part(wanted.asked_in_turn, stretch.rest))
 }
 
 impl fmt::Display for Plan {
@@ -373,13 +323,14 @@ impl fmt::Display for Plan {
             let (cameras, looks) = (kind.cameras, kind.looks_per_sec);
             writeln!(f, "{name:<22} {cameras:>8} {promised:>10} {managed:>10} {looks:>9.2}")?;
         }
-        let Demand { receive, decode, scale, infer, around, .. } = self.demand;
+        let Demand { receive, decode, scale, infer, verify, around, .. } = self.demand;
         writeln!(f, "\n{:<22} {:>8}", "stage", "CPU-s/s")?;
         let stages = [
             ("receive and gate", receive),
             ("decode", decode),
             ("scale", scale),
             ("infer", infer),
+            ("second opinions", verify),
             ("everything around", around),
         ];
         for (stage, cost) in stages {
@@ -390,9 +341,16 @@ impl fmt::Display for Plan {
         let (width, height) = self.picture;
         writeln!(
             f,
-            "\n{} cameras, pictures of {width}x{height}, {:.1} of them decoded a second, {:.1} looks a second",
+            "\n{} cameras, {:.1} pictures decoded a second, {:.1} looks a second",
             self.cameras, self.pictures_per_sec, self.looks_per_sec
         )?;
+        let unknown = self.cameras - self.pictures_known.min(self.cameras);
+        if unknown > 0 {
+            writeln!(
+                f,
+                "{unknown} cameras were never connected: pictures of {width}x{height} are assumed of them"
+            )?;
+        }
         if self.polled > 0 {
             writeln!(f, "{} cameras are polled; a sweep takes {:.0} s", self.polled, self.sweep_secs)?;
         }

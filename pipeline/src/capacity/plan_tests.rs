@@ -12,6 +12,7 @@ fn capacity() -> Capacity {
     let picture = |(width, height), decode_secs| PictureCost { width, height, decode_secs };
     Capacity {
         fingerprint: Fingerprint {
+            format: 0,
             processor: "test".into(),
             cores: 2,
             version: "1".into(),
@@ -49,7 +50,7 @@ fn city(cameras: &[(&str, usize)]) -> City {
 fn plan(city: &City) -> Plan {
     let labels = city.kinds.values().flat_map(|kind| kind.labels.iter().cloned()).collect::<Vec<Label>>();
     let known = ModelLabels { id: ModelId::new("m-1").unwrap(), labels };
-    Plan::with_labels(city, &[known], &capacity(), PICTURE)
+    Plan::with_labels(city, &[known], &capacity(), &Pictures::all(PICTURE))
 }
 
 #[test]
@@ -115,7 +116,7 @@ fn a_machine_that_receiving_alone_fills_is_told_so_without_absurd_numbers() {
     let known = [ModelLabels { id: ModelId::new("m-1").unwrap(), labels }];
     // 1,000 cameras × 2 ms are 2.0 of 1.8 cores; the looks want 6.0 more, so a machine takes 225 of them.
     let dear = Capacity { receive_secs: 0.002, ..capacity() };
-    let plan = Plan::with_labels(&city, &known, &dear, PICTURE);
+    let plan = Plan::with_labels(&city, &known, &dear, &Pictures::all(PICTURE));
     assert!(plan.to_string().contains("fire: looked at never instead of every 2 s"), "{plan}");
     assert_eq!(plan.nodes, 5, "{plan}");
     assert!(plan.remedies.contains(&Remedy::Nodes { nodes: 5 }), "{plan:?}");
@@ -143,4 +144,74 @@ fn decoding_costs_what_lies_between_the_measured_sizes() {
     assert!(between > 0.0025 && between < 0.010, "{between}");
     assert!(capacity.decode_secs((3_840, 2_160)) > 0.06);
     assert!(capacity.decode_secs((320, 180)) > 0.0);
+}
+
+/// So many cameras that look for all of these kinds.
+fn shared_city(kinds: &[&str], count: usize) -> City {
+    let mut city = city(&[(kinds[0], count)]);
+    for camera in city.cameras.values_mut() {
+        camera.kinds = kinds.iter().map(|kind| EventKind::new(*kind)).collect();
+    }
+    city
+}
+
+#[test]
+fn kinds_that_share_a_model_are_each_held_against_their_own_interval() {
+    let plan = plan(&shared_city(&["fire", "littering"], 100));
+    let of = |kind: &str| plan.kind(&EventKind::new(kind)).unwrap().clone();
+    assert_eq!((of("fire").interval_secs, of("littering").interval_secs), (2.0, 30.0));
+    assert_eq!(of("littering").managed_secs, 2.0, "it is looked at along with fire");
+    assert!(of("fire").urgent && !of("littering").urgent);
+    assert!((plan.looks_per_sec - 50.0).abs() < 1e-9, "one answer speaks for both: {plan}");
+}
+
+#[test]
+fn a_promise_that_is_kept_although_looks_are_stretched_is_not_called_broken() {
+    // 1,500 cameras every 10 s are 150 looks a second, 3.0 of 1.8 cores: stretched 1.67 times.
+    let plan = plan(&shared_city(&["waterlogging", "littering"], 1_500));
+    let Some(BrokenPromise::Interval { kind, .. }) = &plan.first_broken else { panic!("{plan}") };
+    assert_eq!(kind, "waterlogging");
+    let litter = plan.kind(&EventKind::new("littering")).unwrap();
+    assert!(litter.managed_secs < 17.0 && litter.interval_secs == 30.0, "{plan}");
+}
+
+#[test]
+fn second_opinions_are_counted_for_one_in_fifty_cameras() {
+    use citybrain_ingest_config::resolved::{Cascade, Turn};
+    let mut city = city(&[("fire", 100)]);
+    let at_most_every = std::time::Duration::from_secs(4);
+    let cascade = Cascade { after: 0, score: None, crop: None, at_most_every };
+    city.models.push(Model { turn: Turn::After(cascade), ..Model::of("v".into()) });
+    let labels = city.kinds.values().flat_map(|kind| kind.labels.iter().cloned()).collect::<Vec<Label>>();
+    let known =
+        ["m-1", "v-1"].map(|id| ModelLabels { id: ModelId::new(id).unwrap(), labels: labels.clone() });
+    let mut capacity = capacity();
+    capacity.models.push(ModelCost { model: "v-1".into(), scale_secs: 0.001, infer_secs: 0.019 });
+    let plan = Plan::with_labels(&city, &known, &capacity, &Pictures::all(PICTURE));
+    // Two cameras, two parts of the picture every four seconds, 20 ms each.
+    assert!((plan.demand.verify - 0.02).abs() < 1e-9, "{plan:?}");
+    assert!(plan.demand.urgent > 1.0 + 0.019, "they belong to looks that go first: {plan:?}");
+    assert!(plan.to_string().contains("second opinions"), "{plan}");
+}
+
+#[test]
+fn each_camera_is_planned_with_the_size_that_was_seen_last() {
+    let city = city(&[("fire", 2)]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut city = city;
+    city.site.data_dir = folder.path().to_owned();
+    let address = city.cameras.values().next().unwrap().stream.address.to_string();
+    let text = format!(
+        "{{\"fire-0\": {{\"address\": \"{address}\", \"width\": 640, \"height\": 360}},
+           \"fire-1\": {{\"address\": \"rtsp://elsewhere/\", \"width\": 640, \"height\": 360}}}}"
+    );
+    std::fs::write(folder.path().join(super::super::PICTURES_FILE), text).unwrap();
+    let pictures = Pictures::last_seen(&city, PICTURE);
+    assert_eq!(pictures.known(), 1, "another address is another camera");
+    let labels = city.kinds.values().flat_map(|kind| kind.labels.iter().cloned()).collect::<Vec<Label>>();
+    let known = [ModelLabels { id: ModelId::new("m-1").unwrap(), labels }];
+    let plan = Plan::with_labels(&city, &known, &capacity(), &pictures);
+    // Half a look a second each: 2.5 ms for the one, 10 ms for the other.
+    assert!((plan.demand.decode - 0.5 * (0.0025 + 0.010)).abs() < 1e-9, "{plan:?}");
+    assert!(plan.to_string().contains("1 cameras were never connected"), "{plan}");
 }

@@ -17,8 +17,8 @@ use crate::schedule::Mailbox;
 use bytes::Bytes;
 use citybrain_ingest_config::resolved::DecodeMode;
 use citybrain_types::{CameraFault, CameraId, Clock, Timestamp};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What lasts as long as the camera is configured, across its connections.
@@ -37,6 +37,8 @@ pub(crate) struct Channel {
     pub(crate) mode: DecodeMode,
     /// Set once the stream was seen to have no keyframes of its own; outlives the connection.
     pub(crate) decode_in_full: Arc<AtomicBool>,
+    /// What is known of the stream: some 200 bytes that outlive the connection, so that polls and reconnects add up.
+    pub(crate) gate: Arc<Mutex<Gate>>,
 }
 
 impl Channel {
@@ -51,6 +53,11 @@ impl Channel {
         self.mailbox.put(Picture::Raw(RawFrame { camera, captured_at, received_at, yuv }));
         // Whoever waits for a picture finds it in its slot.
         self.seen(pulse, received_at);
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        // Numbers that another thread left half written cost one verdict.
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The shortest time between two raw frames.
@@ -89,7 +96,6 @@ pub(crate) struct Intake {
     channel: Channel,
     pulse: Arc<Pulse>,
     assembler: Option<Assembler>,
-    gate: Gate,
     full: Option<FullDecode>,
     /// The last keyframe that came while every frame was decoded.
     last_keyframe_in_full: Option<Timestamp>,
@@ -104,14 +110,13 @@ pub(crate) struct Moments {
 
 impl Intake {
     pub(crate) fn new(channel: Channel, pulse: Arc<Pulse>) -> Self {
-        Self {
-            channel,
-            pulse,
-            assembler: None,
-            gate: Gate::default(),
-            full: None,
-            last_keyframe_in_full: None,
-        }
+        channel.gate().reconnected();
+        Self { channel, pulse, assembler: None, full: None, last_keyframe_in_full: None }
+    }
+
+    /// Whether a keyframe has come on this connection.
+    pub(crate) fn has_shown_a_keyframe(&self) -> bool {
+        self.pulse.first_keyframe_at().is_some()
     }
 
     pub(crate) const fn channel(&self) -> &Channel {
@@ -133,7 +138,8 @@ impl Intake {
         };
         self.channel.board.media(&self.channel.camera, media);
         if let Some(size) = size {
-            self.gate.size(size);
+            self.channel.gate().size(size);
+            self.channel.board.size(&self.channel.camera, size);
         }
         if self.assembler.as_ref().is_none_or(|assembler| assembler.codec() != codec) {
             self.assembler = Some(Assembler::new(codec, self.channel.max_access_unit_bytes));
@@ -167,7 +173,7 @@ impl Intake {
         match outcome {
             Outcome::Keyframe { data, kind } => self.keyframe(data, kind, moments),
             Outcome::Delta => {
-                self.gate.delta(data.len(), moments.captured_at);
+                self.channel.gate().delta(data.len(), moments.captured_at);
                 self.pulse.picture();
             }
             Outcome::GradualRefresh => {
@@ -195,6 +201,7 @@ impl Intake {
         let age = received_at.since(captured_at);
         KeyframePassed { camera: &camera, codec, kind, bytes: data.len(), age }.emit(&self.channel.metrics);
         let verdict = self.read_gate(data.len(), captured_at);
+        self.pulse.shows(verdict);
         let picture = Picture::Keyframe(Keyframe { camera, captured_at, received_at, codec, data });
         if verdict.is_eager() {
             self.channel.mailbox.put_eager(picture);
@@ -205,7 +212,7 @@ impl Intake {
     }
 
     fn read_gate(&mut self, bytes: usize, captured_at: Timestamp) -> Verdict {
-        let reading = self.gate.keyframe(bytes, captured_at);
+        let reading = self.channel.gate().keyframe(bytes, captured_at);
         self.channel.metrics.gate(&reading);
         let faults = reading.faults.into_iter().flatten().map(|(fault, since)| CameraFault { fault, since });
         self.channel.board.stream(&self.channel.camera, reading.verdict.is_still(), faults);
@@ -214,13 +221,13 @@ impl Intake {
 
     /// Packets were lost, and with them the picture they were part of.
     pub(crate) fn lost(&mut self, packets: u32) {
-        self.gate.lost(packets);
+        self.channel.gate().lost(packets);
         self.channel.dropped(CaptureDrop::PacketLoss, u64::from(packets));
     }
 
     /// A picture with this media time has arrived.
     pub(crate) fn media_time(&mut self, media_micros: i64, arrived: Timestamp) {
-        self.gate.media_time(media_micros, arrived);
+        self.channel.gate().media_time(media_micros, arrived);
     }
 
     fn unusable(&self, reason: Unusable) {
@@ -299,6 +306,7 @@ mod tests {
             raw_interval: Arc::new(AtomicU64::new(0)),
             mode,
             decode_in_full: Arc::default(),
+            gate: Arc::default(),
         };
         let mut intake = Intake::new(channel, Arc::new(Pulse::new()));
         intake.media(Codec::H264, None);
@@ -336,6 +344,25 @@ mod tests {
         feed(&mut intake, &with_keyframes(), again + 60_000);
         assert!(!intake.channel().is_decoded_in_full());
         assert!(matches!(mailboxes.take(&camera), Some(Picture::Keyframe(_))));
+    }
+
+    #[tokio::test]
+    async fn what_is_known_of_a_stream_outlives_its_connection() {
+        let (mut first, _mailboxes) = intake(DecodeMode::Auto);
+        let channel = first.channel().clone();
+        let verdict = |at: i64| {
+            let mut gate = channel.gate().clone();
+            gate.keyframe(1_000, Timestamp::from_millis(at)).verdict
+        };
+        assert_eq!(verdict(1_000), Verdict::Learning);
+        let mut at = 1_000;
+        for _ in 0..4 {
+            at = feed(&mut first, &with_keyframes(), at);
+        }
+        drop(first);
+        let again = Intake::new(channel.clone(), Arc::new(Pulse::new()));
+        assert_ne!(verdict(at + 60_000), Verdict::Learning, "it was known before this connection");
+        drop(again);
     }
 
     #[tokio::test]

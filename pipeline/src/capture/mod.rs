@@ -12,6 +12,7 @@ pub mod failure;
 mod full_decode;
 mod gst;
 mod gst_branch;
+mod hardware;
 mod intake;
 pub mod media_clock;
 mod pace;

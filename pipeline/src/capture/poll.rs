@@ -2,7 +2,8 @@
 //!
 //! Design decision: each polled camera keeps its own clock and asks for one of a bounded number of connections when its
 //! turn comes. There is no list that is walked, so a camera that hangs costs one connection until its time is up, and
-//! holds nobody's turn but its own.
+//! holds nobody's turn but its own. A camera whose keyframe is of another size than usual has its next turn in half of the
+//! time, where a connection is free.
 
 use super::camera_task::{CameraTask, End, disconnected, play, watch};
 use super::events::PollOutcome;
@@ -19,10 +20,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// A turn comes after this part of the look interval, so that a slow connection is no broken promise.
 const TURN_AFTER: f64 = 0.95;
 
+/// A turn comes after this part of the usual time when the last keyframe showed something new.
+const EAGER_TURN: f64 = 0.5;
+
 /// How a turn ended.
 enum Fetch {
     Cancelled,
-    Fetched,
+    Fetched {
+        /// The keyframe shows something new.
+        eager: bool,
+    },
     Ended(End),
 }
 
@@ -67,9 +74,12 @@ impl CameraTask {
             drop(slot);
             wait = match fetched {
                 Fetch::Cancelled => return,
-                Fetch::Fetched => {
+                Fetch::Fetched { eager } => {
                     self.channel.metrics.poll(PollOutcome::Fetched);
                     backoff = Backoff::new(&camera, limits.reconnect_min, limits.reconnect_max);
+                    // Others' turns come first: only a connection that nobody waits for is taken for this.
+                    let eager = eager && budget.available_permits() > 0;
+                    let wait = if eager { wait.mul_f64(EAGER_TURN) } else { wait };
                     self.channel.board.resting(&camera, self.now().plus(wait));
                     wait
                 }
@@ -105,7 +115,7 @@ impl CameraTask {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Fetch::Cancelled,
-            () = pulse.until_keyframe() => Fetch::Fetched,
+            () = pulse.until_keyframe() => Fetch::Fetched { eager: pulse.is_eager() },
             end = media => Fetch::Ended(end),
             end = watch(&pulse, &limits, &self.channel, permit) => Fetch::Ended(end),
         }

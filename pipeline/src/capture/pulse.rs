@@ -1,6 +1,7 @@
 //! The signs of life of one connection, written where media arrives and read by the camera's task.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::gate::Verdict;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ pub(crate) struct Pulse {
     last_keyframe: AtomicU64,
     pictures: AtomicU64,
     unusable_keyframes: AtomicU64,
+    eager: AtomicBool,
     connected_now: Notify,
     keyframe_now: Notify,
 }
@@ -39,6 +41,7 @@ impl Pulse {
             last_keyframe: AtomicU64::new(NEVER),
             pictures: AtomicU64::new(0),
             unusable_keyframes: AtomicU64::new(0),
+            eager: AtomicBool::new(false),
             connected_now: Notify::new(),
             keyframe_now: Notify::new(),
         }
@@ -74,6 +77,16 @@ impl Pulse {
         self.last_keyframe.store(now, Ordering::Release);
         self.pictures.store(0, Ordering::Release);
         self.unusable_keyframes.store(0, Ordering::Release);
+    }
+
+    /// What the gate made of the keyframe that comes now.
+    pub(crate) fn shows(&self, verdict: Verdict) {
+        self.eager.store(verdict.is_eager(), Ordering::Release);
+    }
+
+    /// Whether the last keyframe showed something new.
+    pub(crate) fn is_eager(&self) -> bool {
+        self.eager.load(Ordering::Acquire)
     }
 
     pub(crate) fn picture(&self) {

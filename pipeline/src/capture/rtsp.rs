@@ -1,5 +1,10 @@
 //! RTSP with media inside its TCP connection, through `retina`: no thread of its own, half a millisecond of CPU
 //! a second and some 0.1–0.3 MiB a camera, where `rtspsrc` takes four threads and ten times the CPU.
+//!
+//! Design decision: a picture of a slow kind does not have to be taken in the moment it comes. Most of what receiving costs
+//! is being woken for each of 25 pictures a second; where no kind is in a hurry the connection is left alone for up to a
+//! quarter of a second, and what has come meanwhile is taken in one go. When a picture was taken is not told by that: see
+//! `media_clock`.
 
 use super::events::CaptureDrop;
 use super::failure::{self, Failure};
@@ -9,7 +14,7 @@ use crate::keyframe::Framing;
 use crate::picture::Codec;
 use citybrain_ingest_config::resolved::Stream;
 use citybrain_types::FailReason;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use retina::client::{
     Credentials, Demuxed, InitialSequenceNumberPolicy, InitialTimestampPolicy, PlayOptions, Session,
     SessionOptions, SetupOptions,
@@ -18,6 +23,14 @@ use retina::codec::h26x;
 use retina::codec::{
     CodecItem, FrameFormat, ParameterSetInsertion, ParametersRef, VideoFrame, VideoParametersCodec,
 };
+use std::time::Duration;
+
+/// A connection is left alone for this part of the time between two frames that are wanted of it: a fortieth of the look
+/// interval …
+const REST_PART: u32 = 20;
+/// … but no longer than this, and not at all where that would be shorter than some pictures.
+const LONGEST_REST: Duration = Duration::from_millis(250);
+const SHORTEST_REST: Duration = Duration::from_millis(100);
 
 /// Packets in a row that make no picture, after which the other side is taken not to speak the protocol. A
 /// damaged picture of 300 KB is some 200 packets.
@@ -109,7 +122,7 @@ async fn follow(mut demuxed: Demuxed, video: usize, codec: Codec, intake: &mut I
     let mut clock = MediaClock::default();
     let mut bad_packets = 0;
     let mut last_bad = None;
-    while let Some(item) = demuxed.next().await {
+    while let Some(item) = next(&mut demuxed, intake).await {
         match item {
             Ok(CodecItem::VideoFrame(frame)) => {
                 bad_packets = 0;
@@ -131,6 +144,23 @@ async fn follow(mut demuxed: Demuxed, video: usize, codec: Codec, intake: &mut I
     last_bad
         .filter(|_| bad_packets > 0)
         .unwrap_or_else(|| Failure::new(FailReason::Disconnected, "the camera closed the connection"))
+}
+
+/// The next item. When all that has come is taken, the connection has its rest.
+async fn next(demuxed: &mut Demuxed, intake: &Intake) -> Option<Result<CodecItem, retina::Error>> {
+    if let Some(item) = demuxed.next().now_or_never() {
+        return item;
+    }
+    if let Some(rest) = rest(intake.channel().raw_interval()).filter(|_| intake.has_shown_a_keyframe()) {
+        tokio::time::sleep(rest).await;
+    }
+    demuxed.next().await
+}
+
+/// How long a connection is left alone of which a frame is wanted this often.
+fn rest(wanted_every: Duration) -> Option<Duration> {
+    let rest = (wanted_every / REST_PART).min(LONGEST_REST);
+    (rest >= SHORTEST_REST).then_some(rest)
 }
 
 /// `retina` goes on after such an error; the packet it names is lost. Its error type says so in its text only.
@@ -179,4 +209,18 @@ fn take_frame(frame: &VideoFrame, codec: Codec, clock: &mut MediaClock, intake: 
 fn media_micros(timestamp: retina::Timestamp) -> i64 {
     let micros = i128::from(timestamp.elapsed()) * 1_000_000 / i128::from(timestamp.clock_rate().get());
     i64::try_from(micros).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_rests_where_no_kind_is_in_a_hurry_and_never_for_long() {
+        let of_interval = |secs: u64| rest(Duration::from_secs(secs) / 2);
+        assert_eq!(of_interval(2), None, "fire is taken in the moment it comes");
+        assert_eq!(of_interval(4), Some(Duration::from_millis(100)));
+        assert_eq!(of_interval(10), Some(Duration::from_millis(250)));
+        assert_eq!(of_interval(600), Some(LONGEST_REST));
+    }
 }

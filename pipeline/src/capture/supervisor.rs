@@ -6,6 +6,7 @@ use super::events::CaptureMetrics;
 use super::intake::Channel;
 use super::poll::poll_interval;
 use crate::camera_board::CameraBoard;
+use crate::gate::Gate;
 use crate::schedule::Mailboxes;
 use citybrain_ingest_config::resolved::{Camera, City, PipelineLimits, Stream};
 use citybrain_types::{CameraId, Clock};
@@ -69,6 +70,7 @@ struct Running {
     stream: Stream,
     poll: Option<Duration>,
     raw_interval: Arc<AtomicU64>,
+    gate: Arc<Mutex<Gate>>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -80,6 +82,7 @@ impl Capture {
     /// [`CaptureError`] when GStreamer does not come up.
     pub fn start(city: &City, parts: CaptureParts) -> Result<Self, CaptureError> {
         gst::init()?;
+        super::hardware::prefer();
         let mut capture = Self {
             parts,
             limits: Arc::new(Mutex::new(city.pipeline)),
@@ -159,6 +162,9 @@ impl Capture {
     ) -> Running {
         let raw_interval = Arc::new(AtomicU64::new(raw_interval));
         let cancel = CancellationToken::new();
+        // What is known of a stream holds for that stream, however it is taken in from now on.
+        let known = before.as_ref().filter(|before| before.stream.address == camera.stream.address);
+        let gate = known.map(|before| Arc::clone(&before.gate)).unwrap_or_default();
         let channel = Channel {
             camera: camera.id.clone(),
             mailbox: self.parts.mailboxes.slot(&camera.id),
@@ -171,6 +177,7 @@ impl Capture {
             raw_interval: Arc::clone(&raw_interval),
             mode: camera.stream.decode,
             decode_in_full: Arc::new(AtomicBool::new(false)),
+            gate: Arc::clone(&gate),
         };
         let task = CameraTask {
             stream: camera.stream.clone(),
@@ -195,7 +202,7 @@ impl Capture {
                 None => task.run().await,
             }
         });
-        Running { stream: camera.stream.clone(), poll, raw_interval, cancel, task }
+        Running { stream: camera.stream.clone(), poll, raw_interval, gate, cancel, task }
     }
 }
 

@@ -110,6 +110,8 @@ mod tests {
             log_floor: 0.05,
             hit_score: 0.5,
             urgent: true,
+            interval: Duration::from_secs(2),
+            compares: false,
         };
         let look = ModelLook {
             model: 1,
@@ -124,7 +126,8 @@ mod tests {
     fn found(kind: &str, score: f32, [x, y]: [f32; 2], side: f32) -> Detection {
         let bbox = BoundingBox::clipped(x - side / 2.0, y - side / 2.0, x + side / 2.0, y + side / 2.0);
         let score = Score::new(score).unwrap();
-        Detection { kind: EventKind::new(kind), label: Label::new("flame"), score, bbox: bbox.unwrap() }
+        let (kind, label) = (EventKind::new(kind), Label::new("flame"));
+        Detection { kind, label, score, bbox: bbox.unwrap(), change: None }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::publish::Outgoing;
 use crate::schedule::{ModelLook, Silence, Ticket};
 use crate::snapshot::{Kept, Seen};
 use citybrain_types::{
-    Asked, CameraId, FrameDetections, FrameOutcome, NoAnswer, NotSeen, StageTimes, Timestamp,
+    Asked, BoundingBox, CameraId, FrameDetections, FrameOutcome, NoAnswer, NotSeen, StageTimes, Timestamp,
 };
 use std::time::Duration;
 
@@ -55,6 +55,10 @@ impl Worker {
     /// Keeps the pictures of a look that are due.
     fn keep(&mut self, seen: Seen<'_>, answers: &[Answer]) -> Kept {
         let analysed = answers.iter().any(|answer| answer.outcome == FrameOutcome::Analysed);
+        let looked_for: Vec<&[BoundingBox]> =
+            answers.iter().filter_map(|answer| answer.findings.private.as_deref()).collect();
+        let private = looked_for.concat();
+        let seen = Seen { private: (!looked_for.is_empty()).then_some(private.as_slice()), ..seen };
         let shown: Vec<_> = answers.iter().flat_map(|answer| &answer.findings.hits).cloned().collect();
         let kept = if shown.is_empty() {
             Kept::NotDue
@@ -99,7 +103,7 @@ impl Worker {
     }
 
     fn count(&self, look: &ModelLook, outcome: FrameOutcome, age: Option<Duration>) {
-        look.kinds.iter().for_each(|rule| self.metrics.look(&rule.kind, outcome, age, look.interval));
+        look.kinds.iter().for_each(|rule| self.metrics.look(&rule.kind, outcome, age, rule.interval));
     }
 }
 

@@ -6,13 +6,14 @@ use crate::camera_board::CameraBoard;
 use crate::decode::{Area, DecodeError, Frame, Part, Scaler, open_picture};
 use crate::health::Sample;
 use crate::metrics::{PipelineMetrics, Stage};
+use crate::past::{Glimpse, PastKeeper};
 use crate::picture::Picture;
 use crate::publish::Outbox;
 use crate::schedule::{Look, LookResult, ModelLook, Schedule, Ticket, Work};
-use crate::snapshot::{Darkroom, Seen, SnapshotKeeper};
+use crate::snapshot::{Darkroom, Seen, SnapshotKeeper, private_parts};
 use citybrain_models::{DetectError, Detector, LabelledBox, Placement};
 use citybrain_types::{
-    BoundingBox, CameraId, Clock, FaultKind, FrameOutcome, ModelId, NoAnswer, StageTimes, Timestamp,
+    BoundingBox, CameraId, Clock, FaultKind, FrameOutcome, ModelId, NoAnswer, NotSeen, StageTimes, Timestamp,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,6 +47,8 @@ pub struct Worker {
     pub board: Arc<CameraBoard>,
     /// Where pictures of hits go.
     pub keeper: Arc<SnapshotKeeper>,
+    /// What each camera has shown for weeks.
+    pub past: Arc<PastKeeper>,
     /// Where answers go.
     pub outbox: Outbox,
     /// What time it is.
@@ -64,6 +67,16 @@ pub struct Workbench {
     rendered: Option<(Part, Area, u8)>,
     pub(super) darkroom: Darkroom,
     last_log: Option<Instant>,
+}
+
+/// What one look has come to.
+struct Looked {
+    frame: Frame,
+    answers: Vec<Answer>,
+    /// What the picture says of its camera's health.
+    sample: Option<Sample>,
+    /// The picture made small, where some kind is compared with the camera's past.
+    glimpse: Option<Glimpse>,
 }
 
 /// What is known of a picture before it is decoded.
@@ -118,14 +131,21 @@ impl Worker {
         // Decoder, runtime and drawing code are many; a bug in one must cost a frame and not a worker.
         let worked = catch_unwind(AssertUnwindSafe(|| self.decode_and_ask(&ticket, picture, moments)));
         let result = match worked {
-            Ok(Ok((frame, mut answers, sample))) => {
+            Ok(Ok(Looked { frame, mut answers, sample, glimpse })) => {
                 self.board.decoded(&ticket.plan.camera);
                 self.distrust(&ticket.plan.camera, sample.as_ref(), moments.captured_at, &mut answers);
+                self.compare(&ticket, glimpse.as_ref(), moments.captured_at, &mut answers);
+                for (&due, answer) in ticket.due.iter().zip(&answers) {
+                    if !answer.findings.hits.is_empty() {
+                        self.schedule.found(&ticket, due);
+                    }
+                }
                 let seen = Seen {
                     camera: &ticket.plan.camera,
                     captured_at: moments.captured_at,
                     frame: &frame,
                     keyframe: keyframe.as_ref(),
+                    private: None,
                 };
                 self.report(&ticket, seen, moments, answers, &ages);
                 LookResult::Seen
@@ -147,14 +167,34 @@ impl Worker {
         silences.into_iter().for_each(|silence| self.report_silence(&silence, Some(moments)));
     }
 
-    /// What is seen through a camera that is covered, frozen or turned speaks for nothing: not for a fire, and not for
-    /// there being none.
+    /// What is seen through a camera that is covered, frozen or turned, or whose stream is torn, speaks for nothing: not
+    /// for a fire, and not for there being none.
     fn distrust(&self, camera: &CameraId, sample: Option<&Sample>, at: Timestamp, answers: &mut [Answer]) {
         let fault = sample.and_then(|sample| self.board.examine(camera, sample, at));
-        let Some(reason) = fault.and_then(FaultKind::blinds) else { return };
+        let Some(reason) = fault.map(FaultKind::blinds) else { return };
         for answer in answers.iter_mut().filter(|answer| answer.outcome == FrameOutcome::Analysed) {
             answer.outcome = FrameOutcome::NotSeen(reason);
             answer.findings = Findings::default();
+        }
+    }
+
+    /// Says of what was found how much its place differs from what the camera has shown there for weeks, and takes the
+    /// picture into that past. A picture that is not trusted is compared with nothing and remembered by nobody.
+    fn compare(&self, ticket: &Ticket, glimpse: Option<&Glimpse>, at: Timestamp, answers: &mut [Answer]) {
+        let turned = FrameOutcome::NotSeen(NotSeen::Turned);
+        if answers.iter().any(|answer| answer.outcome == turned) && glimpse.is_some() {
+            self.past.forget(&ticket.plan.camera);
+        }
+        let trusted = answers.iter().any(|answer| answer.outcome == FrameOutcome::Analysed);
+        let Some(glimpse) = glimpse.filter(|_| trusted) else { return };
+        let past = self.past.look(&ticket.plan.camera, glimpse, at);
+        for answer in answers {
+            let Findings { detections, hits, .. } = &mut answer.findings;
+            for found in
+                detections.iter_mut().chain(hits.iter_mut()).filter(|found| ticket.plan.compares(&found.kind))
+            {
+                found.change = past.change(glimpse, &found.bbox, at);
+            }
         }
     }
 
@@ -173,16 +213,17 @@ impl Worker {
         ticket: &Ticket,
         picture: Picture,
         moments: Moments,
-    ) -> Result<(Frame, Vec<Answer>, Option<Sample>), DecodeError> {
+    ) -> Result<Looked, DecodeError> {
         let frame = open_picture(picture)?;
         self.bench.rendered = None;
         let whole = Part::whole(frame.size());
         let mut answers = Vec::with_capacity(ticket.due.len());
-        let mut sample = None;
+        let (mut sample, mut glimpse) = (None, None);
         for &due in &ticket.due {
             answers.push(self.ask(ticket, &ticket.plan.looks[due], &frame, whole)?);
             if answers.len() == 1 {
                 sample = self.bench.sample();
+                glimpse = ticket.plan.compares_any().then(|| self.bench.glimpse()).flatten();
             }
         }
         self.ask_further(ticket, &frame, &mut answers);
@@ -192,7 +233,7 @@ impl Worker {
             self.metrics.stage(Stage::Detect, answer.detected_at.since(answer.decoded_at));
             started = answer.detected_at;
         }
-        Ok((frame, answers, sample))
+        Ok(Looked { frame, answers, sample, glimpse })
     }
 
     /// Scales a part of the frame to a model's input and runs it.
@@ -219,7 +260,11 @@ impl Worker {
         let (outcome, findings) = match result {
             Ok(boxes) => {
                 let boxes = in_picture(boxes, part, frame.size());
-                (FrameOutcome::Analysed, rules::apply(&boxes, look, &ticket.plan.ignore))
+                let mut findings = rules::apply(&boxes, look, &ticket.plan.ignore, &ticket.plan.zones);
+                // What was seen of a part says nothing of the rest.
+                let is_whole = (part.width, part.height) == frame.size();
+                findings.private = is_whole.then(|| private_parts(&boxes, detector.labels())).flatten();
+                (FrameOutcome::Analysed, findings)
             }
             Err(error) => {
                 self.bench.log_no_answer(&ticket.plan.camera, detector.model_id(), &error);
@@ -258,6 +303,12 @@ impl Workbench {
     fn sample(&self) -> Option<Sample> {
         let (_, area, _) = self.rendered.as_ref()?;
         Sample::of(&self.rgb, area)
+    }
+
+    /// The last rendered picture, made small.
+    fn glimpse(&self) -> Option<Glimpse> {
+        let (_, area, _) = self.rendered.as_ref()?;
+        Glimpse::of(&self.rgb, area)
     }
 
     /// Renders a part of the frame for a model; two models with the same input share the work.

@@ -267,6 +267,15 @@ impl Agenda {
         true
     }
 
+    /// A look has found something, by the entry of the plan's looks with that number: it is worth another look soon.
+    pub fn found(&mut self, look: &Ticket, which: usize) {
+        let entry = &mut self.entries[look.index];
+        let same_plan = entry.plan.as_ref().is_some_and(|plan| Arc::ptr_eq(plan, &look.plan));
+        if let Some(clock) = entry.clocks.get_mut(which).filter(|_| same_plan) {
+            clock.note_found();
+        }
+    }
+
     /// A look has ended. Where nothing could be seen, gives what must be reported, at most once an interval.
     pub fn done(&mut self, look: &Ticket, result: LookResult, now: Timestamp) -> Vec<Silence> {
         let entry = &mut self.entries[look.index];

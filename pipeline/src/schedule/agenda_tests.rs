@@ -30,6 +30,8 @@ fn look(model: usize, kind: &str, interval_secs: f64) -> ModelLook {
         log_floor: 0.1,
         hit_score: 0.5,
         urgent,
+        interval: Duration::from_secs_f64(interval_secs),
+        compares: false,
     };
     let interval = Duration::from_secs_f64(interval_secs);
     ModelLook {
@@ -42,7 +44,14 @@ fn look(model: usize, kind: &str, interval_secs: f64) -> ModelLook {
 }
 
 fn plan(camera: &str, looks: Vec<ModelLook>) -> Arc<CameraPlan> {
-    Arc::new(CameraPlan { camera: id(camera), generation: 0, looks, cascades: vec![], ignore: vec![] })
+    Arc::new(CameraPlan {
+        camera: id(camera),
+        generation: 0,
+        looks,
+        cascades: vec![],
+        ignore: vec![],
+        zones: vec![],
+    })
 }
 
 fn agenda(plans: Vec<Arc<CameraPlan>>) -> Agenda {
@@ -370,7 +379,7 @@ fn with_cascade(camera: &str, generation: u64) -> Arc<CameraPlan> {
     let second =
         CascadeLook { look: look(1, "fire", 1.0), after: 0, score: None, crop: None, waits_for_alarm: false };
     let (looks, cascades) = (vec![look(0, "fire", 0.5)], vec![second]);
-    Arc::new(CameraPlan { camera: id(camera), generation, looks, cascades, ignore: vec![] })
+    Arc::new(CameraPlan { camera: id(camera), generation, looks, cascades, ignore: vec![], zones: vec![] })
 }
 
 #[test]
@@ -447,4 +456,66 @@ fn every_answer_that_may_be_asked_for_has_a_number_of_its_own() {
     put(&mut agenda, "a", 1.0);
     let second = next(&mut agenda, 1.0).unwrap();
     assert_eq!(second.ticket.first_sequence - first.ticket.first_sequence, 1 + MAX_REGIONS as u64);
+}
+
+#[test]
+fn a_kind_that_shares_a_model_with_a_quicker_one_is_judged_by_its_own_interval() {
+    let mut shared = look(0, "fire", 2.0);
+    shared.kinds.extend(look(0, "littering", 30.0).kinds);
+    let mut agenda = agenda(vec![plan("gate", vec![shared])]);
+    // Keyframes come every five seconds: too seldom for fire, often enough for litter.
+    for at in [0.0, 5.0, 10.0, 15.0] {
+        put(&mut agenda, "gate", at);
+        assert!(look_at(&mut agenda, at).is_some());
+    }
+    let coverage = agenda.coverage(secs(15.0));
+    let covered = |kind: &str| coverage.kinds[&EventKind::new(kind)];
+    assert!((covered("fire").covered - 0.4).abs() < 1e-6, "{coverage:?}");
+    assert!((covered("littering").covered - 1.0).abs() < 1e-6, "{coverage:?}");
+    assert_eq!(coverage.cameras[&id("gate")][&EventKind::new("fire")], 40);
+    assert_eq!((covered("fire").cameras, covered("littering").cameras), (1, 1));
+}
+
+#[test]
+fn a_camera_in_which_two_models_look_for_a_kind_is_counted_once_by_the_one_that_is_behind() {
+    let mut agenda = agenda(vec![plan("gate", vec![look(0, "fire", 2.0), look(1, "fire", 20.0)])]);
+    for at in [0.0, 4.0, 8.0] {
+        put(&mut agenda, "gate", at);
+        assert!(look_at(&mut agenda, at).is_some());
+    }
+    let fire = agenda.coverage(secs(8.0)).kinds[&EventKind::new("fire")];
+    assert_eq!(fire.cameras, 1);
+    assert!((fire.covered - 0.5).abs() < 1e-6, "{fire:?}");
+}
+
+#[test]
+fn what_was_found_is_looked_at_again_in_a_quarter_of_the_time_until_it_is_decided() {
+    let mut agenda = agenda(vec![plan("site", vec![look(0, "construction", 600.0)])]);
+    let mut taken = Vec::new();
+    for at in (0..4_000).step_by(10).map(f64::from) {
+        put(&mut agenda, "site", at);
+        if let Some(look) = next(&mut agenda, at) {
+            agenda.found(&look.ticket, 0);
+            agenda.done(&look.ticket, LookResult::Seen, secs(at));
+            taken.push(at);
+        }
+    }
+    // Four looks in a row found it; the fifth comes in its time (seven eighths of it have passed), as do those after it.
+    assert_eq!(taken[..6], [0.0, 150.0, 300.0, 450.0, 600.0, 1_130.0]);
+}
+
+#[test]
+fn a_look_that_found_something_takes_nothing_from_cameras_that_are_due() {
+    let mut agenda = agenda(vec![
+        plan("found", vec![look(0, "litter", 30.0)]),
+        plan("due", vec![look(0, "litter", 30.0)]),
+    ]);
+    put(&mut agenda, "found", 0.0);
+    let look = next(&mut agenda, 0.0).unwrap();
+    agenda.found(&look.ticket, 0);
+    agenda.done(&look.ticket, LookResult::Seen, secs(0.0));
+    put(&mut agenda, "found", 20.0);
+    put(&mut agenda, "due", 20.0);
+    assert_eq!(look_at(&mut agenda, 20.0).as_deref(), Some("due"));
+    assert_eq!(look_at(&mut agenda, 20.0).as_deref(), Some("found"));
 }

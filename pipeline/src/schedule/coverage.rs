@@ -35,21 +35,26 @@ impl Agenda {
         let mut all = Coverage { stretch: self.stretch(), ..Coverage::default() };
         for entry in self.entries() {
             let Some(plan) = &entry.plan else { continue };
-            let of_camera = all.cameras.entry(plan.camera.clone()).or_default();
+            // By the model that is furthest behind, where several speak for a kind.
+            let mut of_camera: BTreeMap<&EventKind, f64> = BTreeMap::new();
             for (look, clock) in plan.looks.iter().zip(&entry.clocks) {
-                // The interval that runs counts once it is longer than the last whole one.
-                let runs = waited(clock.taken_at.unwrap_or(clock.wanted_since), look.interval, now);
-                let last = clock.last_age.map_or(0.0, |age| age.as_secs_f64() / look.interval.as_secs_f64());
-                let covered = 1.0 / runs.max(last).max(1.0);
                 for rule in &look.kinds {
-                    let percent = (covered * 100.0).round() as u8;
-                    let known = of_camera.entry(rule.kind.clone()).or_insert(100);
-                    *known = percent.min(*known);
-                    let kind = all.kinds.entry(rule.kind.clone()).or_default();
-                    kind.worst = if kind.cameras == 0 { covered } else { kind.worst.min(covered) };
-                    kind.covered = (kind.covered * kind.cameras as f64 + covered) / (kind.cameras + 1) as f64;
-                    kind.cameras += 1;
+                    // The interval that runs counts once it is longer than the last whole one.
+                    let runs = waited(clock.taken_at.unwrap_or(clock.wanted_since), rule.interval, now);
+                    let last = clock.last_age.map_or(0.0, |age| age.as_secs_f64());
+                    let covered = 1.0 / runs.max(last / rule.interval.as_secs_f64()).max(1.0);
+                    let known = of_camera.entry(&rule.kind).or_insert(1.0);
+                    *known = known.min(covered);
                 }
+            }
+            let in_percent =
+                |(kind, covered): (&&EventKind, &f64)| ((*kind).clone(), (covered * 100.0).round() as u8);
+            all.cameras.insert(plan.camera.clone(), of_camera.iter().map(in_percent).collect());
+            for (kind, covered) in of_camera {
+                let all = all.kinds.entry(kind.clone()).or_default();
+                all.worst = if all.cameras == 0 { covered } else { all.worst.min(covered) };
+                all.covered = (all.covered * all.cameras as f64 + covered) / (all.cameras + 1) as f64;
+                all.cameras += 1;
             }
         }
         all

@@ -18,6 +18,10 @@ pub(super) const SILENCE_GAP: Duration = Duration::from_secs(2);
 
 /// What shows something new is looked at after this part of an interval already, behind all that is due.
 const EAGER_AFTER: f64 = 0.5;
+/// What was found is looked at again after this part of an interval, behind all that is due …
+const FOUND_AFTER: f64 = 0.25;
+/// … until so many looks in a row have found something: by then it is decided whether it is there.
+const FOUND_IN_ROW: u8 = 4;
 /// A picture is taken as soon as this part of an interval has passed, if it is there: so the looks fall into step with
 /// the stream's keyframes instead of letting one age in the slot.
 const DUE_AFTER: f64 = 0.875;
@@ -39,6 +43,22 @@ pub(super) struct LookClock {
     pub(super) last_age: Option<Duration>,
     /// No silence is reported before.
     pub(super) silent_from: Timestamp,
+    /// The last look found something, and so did so many before it.
+    pub(super) found: bool,
+    pub(super) found_in_row: u8,
+}
+
+impl LookClock {
+    /// The last look found something.
+    pub(super) const fn note_found(&mut self) {
+        self.found = true;
+        self.found_in_row = self.found_in_row.saturating_add(1);
+    }
+
+    /// Whether it is to be looked at again before its interval is over.
+    const fn is_hurried(&self) -> bool {
+        self.found && self.found_in_row <= FOUND_IN_ROW
+    }
 }
 
 #[derive(Debug)]
@@ -105,8 +125,15 @@ impl Entry {
         };
         let mut known: HashMap<usize, LookClock> = known.into_iter().collect();
         let silent_from = now.plus(limits.connect_timeout);
-        let fresh =
-            || LookClock { taken_at: None, due_at: now, wanted_since: now, last_age: None, silent_from };
+        let fresh = || LookClock {
+            taken_at: None,
+            due_at: now,
+            wanted_since: now,
+            last_age: None,
+            silent_from,
+            found: false,
+            found_in_row: 0,
+        };
         self.clocks = plan.looks.iter().map(|look| known.remove(&look.model).unwrap_or_else(fresh)).collect();
         if !same_models {
             self.asked_at.clear();
@@ -149,7 +176,9 @@ impl Entry {
     }
 
     fn may_be_taken(&self, look: usize, now: Timestamp) -> bool {
-        self.is_due(look, now) || (self.eager && self.release(look, EAGER_AFTER, now) <= now)
+        self.is_due(look, now)
+            || (self.eager && self.release(look, EAGER_AFTER, now) <= now)
+            || (self.clocks[look].is_hurried() && self.release(look, FOUND_AFTER, now) <= now)
     }
 
     fn is_urgent(&self, look: usize) -> bool {
@@ -171,8 +200,11 @@ impl Entry {
 
     pub(super) fn next_release(&self, now: Timestamp) -> Option<Timestamp> {
         let eager = self.eager.then_some(EAGER_AFTER);
-        let parts = || [Some(DUE_AFTER), eager].into_iter().flatten();
-        let releases = (0..self.clocks.len()).flat_map(|l| parts().map(move |part| (l, part)));
+        let parts = |look: usize| {
+            let found = self.clocks[look].is_hurried().then_some(FOUND_AFTER);
+            [Some(DUE_AFTER), eager, found].into_iter().flatten()
+        };
+        let releases = (0..self.clocks.len()).flat_map(|l| parts(l).map(move |part| (l, part)));
         releases.map(|(look, part)| self.release(look, part, now)).filter(|at| *at > now).min()
     }
 
@@ -258,6 +290,9 @@ impl Entry {
             clock.last_age = Some(now.since(clock.taken_at.unwrap_or(clock.wanted_since)));
             ages.push(clock.taken_at.map(|taken| now.since(taken)));
             clock.taken_at = Some(now);
+            if !std::mem::take(&mut clock.found) {
+                clock.found_in_row = 0;
+            }
             clock.due_at = now.plus(interval);
         }
         self.focus.retain(|focus| focus.until > now);

@@ -142,6 +142,11 @@ impl Schedule {
         self.lock().ask(ticket, cascade, self.clock.now())
     }
 
+    /// A look has found something, by that entry of the plan's looks; say it before [`Schedule::done`].
+    pub fn found(&self, ticket: &Ticket, which: usize) {
+        self.lock().found(ticket, which);
+    }
+
     /// A look has ended; gives back what must be reported where nothing could be seen.
     pub fn done(&self, ticket: &Ticket, result: LookResult) -> Vec<Silence> {
         let mut agenda = self.lock();

@@ -67,8 +67,15 @@ fn at(micros: i64) -> Timestamp {
 
 fn plan(camera: &CameraId, kind: &str, interval: f64) -> Arc<CameraPlan> {
     let urgent = kind == "fire";
-    let rule =
-        KindRule { kind: EventKind::new(kind), labels: [].into(), log_floor: 0.1, hit_score: 0.5, urgent };
+    let rule = KindRule {
+        kind: EventKind::new(kind),
+        labels: [].into(),
+        log_floor: 0.1,
+        hit_score: 0.5,
+        urgent,
+        interval: Duration::from_secs_f64(interval),
+        compares: false,
+    };
     let look = ModelLook {
         model: 0,
         model_id: ModelId::new("m-1").unwrap(),
@@ -82,6 +89,7 @@ fn plan(camera: &CameraId, kind: &str, interval: f64) -> Arc<CameraPlan> {
         looks: vec![look],
         cascades: vec![],
         ignore: vec![],
+        zones: vec![],
     })
 }
 

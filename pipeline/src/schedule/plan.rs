@@ -1,6 +1,6 @@
 //! What is looked for in each camera, by which model, how often: the city's catalogue met with the loaded models.
 
-use citybrain_ingest_config::resolved::{Cascade, City, Turn};
+use citybrain_ingest_config::resolved::{Cascade, City, Turn, Zone};
 use citybrain_types::{CameraId, Detection, EventKind, Label, ModelId, Polygon};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,6 +23,24 @@ pub struct CameraPlan {
     pub cascades: Vec<CascadeLook>,
     /// Parts of the picture in which nothing counts.
     pub ignore: Vec<Polygon>,
+    /// Parts of the picture with rules of their own.
+    pub zones: Vec<Zone>,
+}
+
+impl CameraPlan {
+    /// Whether places of this kind are compared with the camera's own past.
+    #[must_use]
+    pub fn compares(&self, kind: &EventKind) -> bool {
+        let asked = self.cascades.iter().map(|cascade| &cascade.look);
+        let rules = self.looks.iter().chain(asked).flat_map(|look| &look.kinds);
+        rules.into_iter().any(|rule| rule.compares && rule.kind == *kind)
+    }
+
+    /// Whether those of any kind are.
+    #[must_use]
+    pub fn compares_any(&self) -> bool {
+        self.looks.iter().flat_map(|look| &look.kinds).any(|rule| rule.compares)
+    }
 }
 
 /// What one model is asked about one camera.
@@ -99,6 +117,11 @@ pub struct KindRule {
     pub hit_score: f32,
     /// Has a pre-alarm: a hit is published at once.
     pub urgent: bool,
+    /// What is promised for this kind: its own look interval, or the model's own where that is longer. The model may be
+    /// asked more often, for the sake of other kinds.
+    pub interval: Duration,
+    /// Its places are compared with the camera's own past.
+    pub compares: bool,
 }
 
 /// Plans of all cameras, given the labels of each loaded model, in the order of the city's models.
@@ -128,8 +151,10 @@ pub fn plans(city: &City, models: &[ModelLabels], generation: u64) -> Vec<Arc<Ca
                 }
             }
         }
-        let ignore = city.cameras.get(camera).map(|c| c.ignore.clone()).unwrap_or_default();
-        Arc::new(CameraPlan { camera: camera.clone(), generation, looks, cascades, ignore })
+        let row = city.cameras.get(camera);
+        let ignore = row.map(|c| c.ignore.clone()).unwrap_or_default();
+        let zones = row.map(|c| c.zones.clone()).unwrap_or_default();
+        Arc::new(CameraPlan { camera: camera.clone(), generation, looks, cascades, ignore, zones })
     };
     city.cameras.keys().map(plan).collect()
 }
@@ -174,12 +199,15 @@ fn model_look(city: &City, camera: &CameraId, model: usize, known: &ModelLabels)
             continue;
         }
         shortest = shortest.min(row.look_interval);
+        let own = if let Turn::Every(Some(own)) = settings.turn { own } else { Duration::ZERO };
         kinds.push(KindRule {
             kind: kind.clone(),
             labels,
             log_floor: policy.log_floor.min(LOGGED_FROM),
             hit_score: policy.hit_score,
             urgent: row.pre_alarm,
+            interval: row.look_interval.max(own).max(SHORTEST_INTERVAL),
+            compares: policy.change_nats > 0.0,
         });
     }
     let interval = match &settings.turn {

@@ -99,7 +99,7 @@ mod tests {
 
     fn detection(label: &str, bbox: BoundingBox) -> Detection {
         let kind = EventKind::new("fire");
-        Detection { kind, label: Label::new(label), score: Score::new(0.874).unwrap(), bbox }
+        Detection { kind, label: Label::new(label), score: Score::new(0.874).unwrap(), bbox, change: None }
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use super::annotate::{Mark, draw};
 use super::store::{Pending, SnapshotFailure, SnapshotStore};
+use super::veil::{Veil, cover};
 use crate::decode::{Area, Frame, MAX_SIDE, Scaler, decode_keyframe};
 use crate::metrics::PipelineMetrics;
 use crate::picture::Keyframe;
 use bytes::Bytes;
-use citybrain_types::{CameraId, Detection, EventKind, SnapshotRef, Snapshots, Timestamp};
+use citybrain_ingest_config::resolved::Blur;
+use citybrain_types::{BoundingBox, CameraId, Detection, EventKind, SnapshotRef, Snapshots, Timestamp};
 use jpeg_encoder::{ColorType, Encoder};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -49,6 +51,8 @@ pub enum Kept {
 #[derive(Debug)]
 pub struct SnapshotKeeper {
     store: SnapshotStore,
+    /// Where the originals of pictures go in which something was covered.
+    originals: SnapshotStore,
     metrics: PipelineMetrics,
     memory: Mutex<Memory>,
 }
@@ -59,6 +63,7 @@ struct Memory {
     quiet_bytes: usize,
     last_latest: Option<Timestamp>,
     max_side: u32,
+    blur: bool,
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +107,8 @@ pub struct Seen<'a> {
     pub frame: &'a Frame,
     /// What it was decoded from, where it was compressed.
     pub keyframe: Option<&'a Keyframe>,
+    /// Parts that not everybody may see; `None` where nothing has looked for them.
+    pub private: Option<&'a [BoundingBox]>,
 }
 
 /// Buffers of one worker.
@@ -114,14 +121,27 @@ pub struct Darkroom {
 impl SnapshotKeeper {
     /// A keeper without memories.
     #[must_use]
-    pub fn new(store: SnapshotStore, max_side: u32, metrics: PipelineMetrics) -> Self {
-        Self { store, metrics, memory: Mutex::new(Memory { max_side, ..Memory::default() }) }
+    pub fn new(
+        store: SnapshotStore,
+        originals: SnapshotStore,
+        max_side: u32,
+        blur: Blur,
+        metrics: PipelineMetrics,
+    ) -> Self {
+        let memory = Memory { max_side, blur: blur != Blur::Off, ..Memory::default() };
+        Self { store, originals, metrics, memory: Mutex::new(memory) }
     }
 
-    /// Forgets cameras that are gone, and takes the longest side of a stored picture.
-    pub fn reload(&self, stays: impl Fn(&CameraId) -> bool, max_side: u32) {
+    /// Forgets cameras that are gone, and takes the longest side of a stored picture and whether parts are covered.
+    pub fn reload(&self, stays: impl Fn(&CameraId) -> bool, max_side: u32, blur: Blur) {
         let mut memory = self.lock();
         memory.max_side = max_side;
+        let blur = blur != Blur::Off;
+        if blur && !memory.blur {
+            // What is remembered was meant for everybody.
+            memory.cameras.values_mut().for_each(|camera| camera.quiet = None);
+        }
+        memory.blur = blur;
         memory.cameras.retain(|camera, _| stays(camera));
         let quiets = memory.cameras.values().filter_map(|camera| camera.quiet.as_ref());
         memory.quiet_bytes = quiets.map(|quiet| quiet.data.len()).sum();
@@ -148,7 +168,7 @@ impl SnapshotKeeper {
         }
         let data = match keyframe {
             Some(keyframe) => QuietData::Keyframe(keyframe.clone()),
-            None => match darkroom.jpeg(seen.frame, GLANCE_SIDE, &[]) {
+            None => match darkroom.jpeg(seen.frame, GLANCE_SIDE, self.veil(seen.private), &[]) {
                 Ok(jpeg) => QuietData::Jpeg(jpeg.into()),
                 Err(failure) => return self.metrics.snapshot_failure(failure),
             },
@@ -202,7 +222,7 @@ impl SnapshotKeeper {
         }
         let marks: Vec<Mark<'_>> = shown.iter().map(Mark::of).collect();
         let place = SnapshotRef::new(format!("{}/latest.jpg", seen.camera)).ok()?;
-        match darkroom.jpeg(seen.frame, GLANCE_SIDE, &marks) {
+        match darkroom.jpeg(seen.frame, GLANCE_SIDE, self.veil(seen.private), &marks) {
             Ok(jpeg) => self.store.begin(place.clone(), jpeg).ok().map(|_| place),
             Err(failure) => {
                 self.metrics.snapshot_failure(failure);
@@ -219,10 +239,37 @@ impl SnapshotKeeper {
         darkroom: &mut Darkroom,
     ) -> Result<(SnapshotRef, Pending), SnapshotFailure> {
         let marks: Vec<Mark<'_>> = shown.iter().map(Mark::of).collect();
-        let jpeg =
-            darkroom.jpeg(seen.frame, max_side, &marks).inspect_err(|f| self.metrics.snapshot_failure(*f))?;
         let place = place_of(seen.camera, seen.captured_at, "at").ok_or(SnapshotFailure::Encode)?;
-        Ok((place.clone(), self.store.begin(place, jpeg)?))
+        let print = Print { frame: seen.frame, max_side, marks: &marks, veil: self.veil(seen.private) };
+        let pending = self.print(&place, &print, darkroom)?;
+        Ok((place, pending))
+    }
+
+    /// What is covered in a picture in which these parts are not for everybody.
+    fn veil<'p>(&self, private: Option<&'p [BoundingBox]>) -> Veil<'p> {
+        match (self.lock().blur, private) {
+            (false, _) => Veil::None,
+            (true, None) => Veil::Whole,
+            (true, Some(parts)) => Veil::Parts(parts),
+        }
+    }
+
+    /// Hands the picture for everybody to the writer; where something is covered in it, the original first.
+    fn print(
+        &self,
+        place: &SnapshotRef,
+        print: &Print<'_>,
+        darkroom: &mut Darkroom,
+    ) -> Result<Pending, SnapshotFailure> {
+        let Print { frame, max_side, marks, veil } = *print;
+        let fails = |failure: &SnapshotFailure| self.metrics.snapshot_failure(*failure);
+        if veil != Veil::None {
+            let original = darkroom.jpeg(frame, max_side, Veil::None, marks).inspect_err(fails)?;
+            // Nobody waits for it: one that is lost is counted by the store.
+            drop(self.originals.begin(place.clone(), original));
+        }
+        let jpeg = darkroom.jpeg(frame, max_side, veil, marks).inspect_err(fails)?;
+        self.store.begin(place.clone(), jpeg)
     }
 
     /// The quiet picture as a file, unless it is one already.
@@ -236,17 +283,20 @@ impl SnapshotKeeper {
         if let Some(place) = quiet.place {
             return Ok(Before { captured_at: quiet.captured_at, place, pending: None });
         }
-        let jpeg = match quiet.data {
-            QuietData::Jpeg(jpeg) => Ok(jpeg.to_vec()),
+        let place = place_of(camera, quiet.captured_at, "before").ok_or(SnapshotFailure::Encode)?;
+        let pending = match quiet.data {
+            QuietData::Jpeg(jpeg) => self.store.begin(place.clone(), jpeg.to_vec())?,
             QuietData::Keyframe(keyframe) => {
-                let frame = decode_keyframe(&keyframe).map_err(|_| SnapshotFailure::Encode);
-                frame.and_then(|frame| darkroom.jpeg(&frame, max_side, &[]))
+                let frame = decode_keyframe(&keyframe).map_err(|_| {
+                    self.metrics.snapshot_failure(SnapshotFailure::Encode);
+                    SnapshotFailure::Encode
+                })?;
+                // What was found in it then is not remembered: all of it is covered, if anything is.
+                let print = Print { frame: &frame, max_side, marks: &[], veil: self.veil(None) };
+                self.print(&place, &print, darkroom)?
             }
         };
-        let jpeg = jpeg.inspect_err(|failure| self.metrics.snapshot_failure(*failure))?;
-        let place = place_of(camera, quiet.captured_at, "before").ok_or(SnapshotFailure::Encode)?;
-        let pending = Some(self.store.begin(place.clone(), jpeg)?);
-        Ok(Before { captured_at: quiet.captured_at, place, pending })
+        Ok(Before { captured_at: quiet.captured_at, place, pending: Some(pending) })
     }
 
     fn finish_before(&self, camera: &CameraId, before: Before) -> Result<SnapshotRef, SnapshotFailure> {
@@ -266,6 +316,15 @@ impl SnapshotKeeper {
         // Every change is complete in itself, so a panic elsewhere spoils nothing.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A picture to be made.
+#[derive(Clone, Copy)]
+struct Print<'a> {
+    frame: &'a Frame,
+    max_side: u32,
+    marks: &'a [Mark<'a>],
+    veil: Veil<'a>,
 }
 
 struct Before {
@@ -295,11 +354,18 @@ impl Memory {
 }
 
 impl Darkroom {
-    fn jpeg(&mut self, frame: &Frame, max_side: u32, marks: &[Mark<'_>]) -> Result<Vec<u8>, SnapshotFailure> {
+    fn jpeg(
+        &mut self,
+        frame: &Frame,
+        max_side: u32,
+        veil: Veil<'_>,
+        marks: &[Mark<'_>],
+    ) -> Result<Vec<u8>, SnapshotFailure> {
         let area = Area::within(frame.size(), max_side);
         let encode = |_| SnapshotFailure::Encode;
         self.scaler.render(frame, area, [0; 3], &mut self.rgb).map_err(encode)?;
         let (width, height) = area.canvas;
+        cover(&mut self.rgb, width, height, veil);
         draw(&mut self.rgb, width, height, marks);
         let mut jpeg = Vec::with_capacity(64 << 10);
         // Both sides are at most `decode::MAX_SIDE`.

@@ -7,6 +7,8 @@ mod annotate;
 mod font;
 mod keeper;
 mod store;
+mod veil;
 
 pub use keeper::{Darkroom, Kept, Seen, SnapshotKeeper};
 pub use store::{SnapshotFailure, SnapshotStore};
+pub use veil::private_parts;

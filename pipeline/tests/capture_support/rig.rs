@@ -1,7 +1,8 @@
 //! A running capture, the mailboxes it fills and the board it writes.
 
 use citybrain_ingest_config::resolved::{
-    Camera, City, Connection, DecodeMode, DispatchLimits, LoadLimits, PipelineLimits, Site, Stream, Transport,
+    Camera, CaseStore, City, Connection, DecodeMode, DispatchLimits, LoadLimits, PipelineLimits, Site,
+    Stream, Transport,
 };
 use citybrain_pipeline::camera_board::CameraBoard;
 use citybrain_pipeline::capture::{Capture, CaptureMetrics, CaptureParts};
@@ -54,6 +55,7 @@ pub fn city(cameras: &[(&str, Stream)]) -> City {
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: "http://127.0.0.1/".parse().unwrap(),
         },
+        people: citybrain_ingest_config::resolved::PeopleRules::open(),
         cameras: cameras.iter().map(camera).map(|camera| (camera.id.clone(), camera)).collect(),
         kinds: BTreeMap::new(),
         models: Vec::new(),
@@ -64,6 +66,7 @@ pub fn city(cameras: &[(&str, Stream)]) -> City {
         sensors: Vec::new(),
         silences: Vec::new(),
         permits: Vec::new(),
+        store: CaseStore::default(),
         pipeline: PipelineLimits {
             workers: 1,
             // A busy machine takes seconds to start an encoder.

@@ -1,7 +1,7 @@
 //! A city of cameras without streams, and the look stages that run on it.
 
 use citybrain_ingest_config::resolved::{
-    Camera, City, Connection, DecodeMode, DispatchLimits, EvidencePolicy, Kind, LoadLimits, Model,
+    Camera, CaseStore, City, Connection, DecodeMode, DispatchLimits, EvidencePolicy, Kind, LoadLimits, Model,
     PipelineLimits, Site, Stream, Transport,
 };
 use citybrain_models::{Runtime, SessionOptions};
@@ -49,6 +49,7 @@ pub fn kind(name: &str, labels: &[&str], look_interval: Duration) -> Kind {
             hold: Duration::from_secs(5),
             hits_needed: 2,
             looks_counted: 3,
+            change_nats: 0.0,
         },
         incident: citybrain_ingest_config::resolved::IncidentPolicy::default(),
     }
@@ -66,6 +67,7 @@ pub fn city(data_dir: &Path, cameras: &[&str], kinds: Vec<Kind>, model: PathBuf)
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: "http://127.0.0.1/".parse().unwrap(),
         },
+        people: citybrain_ingest_config::resolved::PeopleRules::open(),
         cameras: cameras.iter().map(|name| (id(name), camera(name, &wanted))).collect(),
         kinds: kinds.into_iter().map(|kind| (kind.kind.clone(), kind)).collect(),
         models: vec![Model::of(model)],
@@ -76,6 +78,7 @@ pub fn city(data_dir: &Path, cameras: &[&str], kinds: Vec<Kind>, model: PathBuf)
         sensors: Vec::new(),
         silences: Vec::new(),
         permits: Vec::new(),
+        store: CaseStore::default(),
         pipeline: PipelineLimits {
             workers: 2,
             connect_timeout: Duration::from_secs(1),

@@ -1,6 +1,7 @@
 //! Batches of earlier schema versions, brought up to date step by step: one file per step.
 
 mod to_2;
+mod to_3;
 
 use super::{SCHEMA_VERSION_KEY, SchemaError};
 use arrow_array::RecordBatch;
@@ -14,6 +15,9 @@ fn version(batch: &RecordBatch) -> Option<String> {
 pub(super) fn up_to_date(mut batch: RecordBatch) -> Result<RecordBatch, SchemaError> {
     if version(&batch).as_deref() == Some("1") {
         batch = to_2::migrate(&batch)?;
+    }
+    if version(&batch).as_deref() == Some("2") {
+        batch = to_3::migrate(&batch)?;
     }
     Ok(batch)
 }

@@ -28,6 +28,7 @@ fn frames_come_back_from_arrow_as_they_went_in() {
                 label: Label::new(label),
                 score: Score::new(0.75).unwrap(),
                 bbox: BoundingBox::new(0.1, 0.2, 0.3, 0.4).unwrap(),
+                change: (label == "smoke").then(|| Score::new(0.5).unwrap()),
             })
             .to_vec(),
         snapshots: Some(Snapshots { at: SnapshotRef::new("gate-3/at.jpg").unwrap(), before: None }),
@@ -58,9 +59,42 @@ fn what_the_first_version_wrote_is_read_as_looks_that_nobody_asked_for() {
     assert!(frames.iter().all(|frame| frame.asked.is_none()));
     assert_eq!(frames[1].detections[0].label.as_str(), "smoke");
     assert_eq!(frames[2].outcome, FrameOutcome::NotSeen(NotSeen::Stalled));
+    assert_eq!(frames[1].detections[0].change, None);
     // Brought up to date, it is as if it had been written today.
     assert_eq!(batch.record_batch().schema(), DetectionBatch::schema());
     assert_eq!(DetectionBatch::from_frames(&frames).to_frames().unwrap(), frames);
+}
+
+/// A batch as version 2 wrote it: what this program writes, without what version 3 added.
+fn as_version_2(batch: &RecordBatch) -> RecordBatch {
+    let index = batch.schema().index_of("detections").unwrap();
+    let list = batch.column(index).as_list::<i32>();
+    let found = list.values().as_struct();
+    let old: Fields = detection_fields().iter().take(CHANGE).cloned().collect();
+    let found = StructArray::new(old.clone(), found.columns()[..CHANGE].to_vec(), None);
+    let item = Arc::new(Field::new("item", DataType::Struct(old), false));
+    let list = arrow_array::ListArray::new(Arc::clone(&item), list.offsets().clone(), Arc::new(found), None);
+    let (mut fields, mut columns) = (batch.schema().fields().to_vec(), batch.columns().to_vec());
+    fields[index] = Arc::new(Field::new("detections", DataType::List(item), false));
+    columns[index] = Arc::new(list);
+    let metadata = HashMap::from([(SCHEMA_VERSION_KEY.to_owned(), "2".to_owned())]);
+    RecordBatch::try_new(Arc::new(Schema::new_with_metadata(fields, metadata)), columns).unwrap()
+}
+
+#[test]
+fn what_the_second_version_wrote_is_read_as_places_that_were_compared_with_nothing() {
+    let found = Detection {
+        kind: EventKind::new("fire"),
+        label: Label::new("smoke"),
+        score: Score::new(0.75).unwrap(),
+        bbox: BoundingBox::new(0.1, 0.2, 0.3, 0.4).unwrap(),
+        change: None,
+    };
+    let frames = vec![frame(1), FrameDetections { detections: vec![found.clone(), found], ..frame(2) }];
+    let old = as_version_2(DetectionBatch::from_frames(&frames).record_batch());
+    let batch = DetectionBatch::from_record_batch(old).unwrap();
+    assert_eq!(batch.to_frames().unwrap(), frames);
+    assert_eq!(batch.record_batch().schema(), DetectionBatch::schema());
 }
 
 #[test]

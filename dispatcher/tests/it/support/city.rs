@@ -2,9 +2,9 @@
 
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{
-    BodyFormat, Camera, CaseLimits, CaseRules, Channel, Connection, DecodeMode, Department, Destination,
-    DispatchLimits, EvidencePolicy, IncidentPolicy, Kind, LoadLimits, PipelineLimits, Route, Secret, Site,
-    Stream, Transport, When,
+    BodyFormat, Camera, CaseLimits, CaseRules, CaseStore, Channel, Connection, DecodeMode, Department,
+    Destination, DispatchLimits, EvidencePolicy, IncidentPolicy, Kind, LoadLimits, PipelineLimits, Route,
+    Secret, Site, Stream, Transport, When,
 };
 use citybrain_types::{
     Asked, BoundingBox, CameraId, DepartmentId, DestinationId, Detection, EventKind, FrameDetections,
@@ -42,6 +42,7 @@ pub fn patient() -> CaseRules {
         accept_immediate_within: LONG,
         recheck_within: LONG,
         approve_within: LONG,
+        repeat_after: LONG,
         ..CaseLimits::default()
     };
     CaseRules { limits, ..CaseRules::default() }
@@ -58,6 +59,7 @@ pub fn policy() -> EvidencePolicy {
         hold: Duration::from_secs(10),
         hits_needed: 2,
         looks_counted: 4,
+        change_nats: 0.0,
     }
 }
 
@@ -76,7 +78,7 @@ fn kind(code: &str, pre_alarm: bool) -> Kind {
     }
 }
 
-fn camera(name: &str) -> Camera {
+pub fn camera(name: &str) -> Camera {
     Camera {
         id: camera_id(name),
         name: name.to_owned(),
@@ -124,6 +126,7 @@ pub fn city(data_dir: &Path) -> City {
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: Url::parse("http://127.0.0.1:8080").unwrap(),
         },
+        people: citybrain_ingest_config::resolved::PeopleRules::open(),
         cameras: cameras.into(),
         kinds: [kind("camera_fault", false), kind("fire", true), kind("littering", false)]
             .map(|kind| (kind.kind.clone(), kind))
@@ -143,6 +146,7 @@ pub fn city(data_dir: &Path) -> City {
             areas: BTreeSet::new(),
             when: When::Always,
             departments: BTreeSet::from([brigade]),
+            lead: None,
             rota: None,
         }],
         cases: patient(),
@@ -150,6 +154,7 @@ pub fn city(data_dir: &Path) -> City {
         sensors: Vec::new(),
         silences: Vec::new(),
         permits: Vec::new(),
+        store: CaseStore::default(),
         pipeline: PIPELINE,
         log: citybrain_ingest_config::resolved::LogSettings::default(),
         dispatch: DispatchLimits {
@@ -222,6 +227,7 @@ pub fn with_box(mut frame: FrameDetections, kind: &str, score: f32, bbox: Boundi
         label: Label::new(kind),
         score: Score::new(score).unwrap(),
         bbox,
+        change: None,
     });
     frame
 }

@@ -2,6 +2,9 @@
 #![allow(dead_code, reason = "each test uses the part it needs")]
 
 pub mod city;
+pub mod database;
+pub mod postgres;
+pub mod proxy;
 pub mod receiver;
 
 use citybrain_dispatcher::{CaseFilter, Dispatcher, DispatcherParts, PageRequest, Services};

@@ -1,0 +1,129 @@
+//! The map: cameras, grids and open cases.
+
+use super::page;
+use crate::problem::unavailable;
+use crate::rows::{CaseRow, Writer};
+use crate::shell::{Frame, Visitor};
+use askama::Template;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use citybrain_dispatcher::{Services, StoreError};
+use citybrain_types::Case;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Cases listed under the map; the map itself shows all.
+const LISTED: usize = 100;
+
+/// Its routes.
+pub fn routes() -> Router<Services> {
+    Router::new().route("/map", get(map)).route("/map/features", get(features))
+}
+
+#[derive(Template)]
+#[template(path = "map.html")]
+struct MapPage {
+    frame: Frame,
+    cases: Vec<CaseRow>,
+    nowhere: usize,
+    cameras: Vec<CameraGroup>,
+}
+
+/// The cameras of one area.
+struct CameraGroup {
+    area: String,
+    watched: usize,
+    all: usize,
+}
+
+/// What the map draws: positions are longitude and latitude in degrees.
+#[derive(Debug, Serialize)]
+pub struct Features {
+    cameras: Vec<CameraMark>,
+    cases: Vec<CaseMark>,
+    areas: Vec<AreaMark>,
+}
+
+#[derive(Debug, Serialize)]
+struct CameraMark {
+    id: String,
+    name: String,
+    state: String,
+    tone: &'static str,
+    position: [f64; 2],
+}
+
+#[derive(Debug, Serialize)]
+struct CaseMark {
+    id: String,
+    kind: String,
+    state: String,
+    urgent: bool,
+    position: [f64; 2],
+}
+
+#[derive(Debug, Serialize)]
+struct AreaMark {
+    name: String,
+    outline: Vec<[f64; 2]>,
+}
+
+async fn open(services: &Services) -> Result<Vec<Case>, StoreError> {
+    services.open_cases().await
+}
+
+async fn map(State(services): State<Services>, visitor: Visitor) -> Response {
+    let cases = match open(&services).await {
+        Ok(cases) => cases,
+        Err(error) => return unavailable(&services, &visitor, &error),
+    };
+    let writer = Writer::new(&services, &visitor);
+    let mut groups: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for camera in services.cameras() {
+        let group = groups.entry(camera.area.unwrap_or_else(|| "–".to_owned())).or_default();
+        group.0 += usize::from(matches!(camera.status.state.name(), "live" | "resting"));
+        group.1 += 1;
+    }
+    let group = |(area, (watched, all))| CameraGroup { area, watched, all };
+    page(&MapPage {
+        frame: Frame::new(&services, &visitor, "map"),
+        nowhere: cases.iter().filter(|case| case.position.is_none()).count(),
+        cases: cases.iter().take(LISTED).map(|case| CaseRow::new(case, &writer)).collect(),
+        cameras: groups.into_iter().map(group).collect(),
+    })
+}
+
+async fn features(State(services): State<Services>, visitor: Visitor) -> Response {
+    let cases = match open(&services).await {
+        Ok(cases) => cases,
+        Err(error) => return unavailable(&services, &visitor, &error),
+    };
+    let writer = Writer::new(&services, &visitor);
+    let city = services.city();
+    let camera = |camera: citybrain_dispatcher::CameraView| {
+        let row = crate::rows::CameraRow::new(&camera, &writer);
+        let (id, name, state, tone) = (row.id, row.name, row.state, row.tone);
+        camera.position.map(|position| CameraMark { id, name, state, tone, position })
+    };
+    let case = |case: &Case| {
+        let row = CaseRow::new(case, &writer);
+        case.position.map(|position| CaseMark {
+            id: row.id,
+            kind: row.kind_name,
+            state: row.state_name,
+            urgent: row.urgent,
+            position,
+        })
+    };
+    let areas = city.cases.areas.iter().filter_map(|(name, area)| {
+        area.outline.clone().map(|outline| AreaMark { name: name.clone(), outline })
+    });
+    Json(Features {
+        cameras: services.cameras().into_iter().filter_map(camera).collect(),
+        cases: cases.iter().filter_map(case).collect(),
+        areas: areas.collect(),
+    })
+    .into_response()
+}

@@ -1,0 +1,180 @@
+//! Signing in and out, and the making of the first admin.
+
+use super::page;
+use super::people::refusal;
+use crate::problem::unavailable;
+use crate::shell::{Frame, Visitor, is_own_path};
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Form, Router};
+use citybrain_dispatcher::Services;
+use citybrain_dispatcher::people::gate::set_cookie;
+use citybrain_dispatcher::people::password::MIN_CHARACTERS;
+use citybrain_dispatcher::people::{Actor, PeopleError, User, Way};
+use serde::Deserialize;
+
+/// Its routes.
+pub fn routes() -> Router<Services> {
+    Router::new()
+        .route("/sign-in", get(ask).post(sign_in))
+        .route("/sign-out", post(sign_out))
+        .route("/set-up", get(ask_first).post(set_up))
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    frame: Frame,
+    fault: Option<String>,
+    name: String,
+    next: String,
+}
+
+#[derive(Template)]
+#[template(path = "set_up.html")]
+struct SetUpPage {
+    frame: Frame,
+    fault: Option<String>,
+    name: String,
+    least: usize,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SignInForm {
+    name: String,
+    password: String,
+    next: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SetUpForm {
+    code: String,
+    name: String,
+    password: String,
+}
+
+fn to(path: &str) -> Response {
+    let path = if is_own_path(path) { path } else { "/" };
+    (StatusCode::SEE_OTHER, [(header::LOCATION, path.to_owned())]).into_response()
+}
+
+/// Where the visitor goes instead of to this page, if anywhere.
+async fn elsewhere(services: &Services, actor: &Actor, first: bool) -> Result<Option<Response>, PeopleError> {
+    if actor.way == Way::Open {
+        return Ok(Some(to("/")));
+    }
+    let awaited = services.people().awaits_set_up().await?;
+    Ok((awaited != first).then(|| to(if awaited { "/set-up" } else { "/sign-in" })))
+}
+
+async fn ask(
+    State(services): State<Services>,
+    visitor: Visitor,
+    actor: Actor,
+    Query(form): Query<SignInForm>,
+) -> Response {
+    match elsewhere(&services, &actor, false).await {
+        Ok(Some(elsewhere)) => elsewhere,
+        Ok(None) => show(&services, &visitor, SignInForm { next: form.next, ..SignInForm::default() }, None),
+        Err(error) => unavailable(&services, &visitor, &error),
+    }
+}
+
+fn show(services: &Services, visitor: &Visitor, form: SignInForm, fault: Option<String>) -> Response {
+    let frame = Frame::new(services, visitor, "");
+    page(&SignInPage { frame, fault, name: form.name, next: form.next })
+}
+
+fn agent(headers: &HeaderMap) -> &str {
+    headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn signed_in(services: &Services, id: &str, next: &str) -> Response {
+    let mut response = to(next);
+    response.headers_mut().append(header::SET_COOKIE, set_cookie(&services.city(), id));
+    response
+}
+
+async fn sign_in(
+    State(services): State<Services>,
+    visitor: Visitor,
+    actor: Actor,
+    headers: HeaderMap,
+    Form(form): Form<SignInForm>,
+) -> Response {
+    if actor.way == Way::Open {
+        return to("/");
+    }
+    let city = services.city();
+    let agent = agent(&headers);
+    let came =
+        services.people().sign_in(&city.people, &form.name, &form.password, &actor.address, agent).await;
+    match came {
+        Ok((id, _)) => signed_in(&services, &id, &form.next),
+        Err(error) => match refusal(visitor.language, &error) {
+            Some((status, words)) => {
+                let mut response = (status, show(&services, &visitor, form, Some(words))).into_response();
+                if let PeopleError::Wait(wait) = error {
+                    response
+                        .headers_mut()
+                        .insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+                }
+                response
+            }
+            None => unavailable(&services, &visitor, &error),
+        },
+    }
+}
+
+async fn sign_out(State(services): State<Services>, visitor: Visitor, actor: Actor) -> Response {
+    match services.people().sign_out(&actor).await {
+        Ok(()) => signed_in(&services, "", "/sign-in"),
+        Err(error) => unavailable(&services, &visitor, &error),
+    }
+}
+
+async fn ask_first(State(services): State<Services>, visitor: Visitor, actor: Actor) -> Response {
+    match elsewhere(&services, &actor, true).await {
+        Ok(Some(elsewhere)) => elsewhere,
+        Ok(None) => show_first(&services, &visitor, String::new(), None),
+        Err(error) => unavailable(&services, &visitor, &error),
+    }
+}
+
+fn show_first(services: &Services, visitor: &Visitor, name: String, fault: Option<String>) -> Response {
+    page(&SetUpPage { frame: Frame::new(services, visitor, ""), fault, name, least: MIN_CHARACTERS })
+}
+
+async fn set_up(
+    State(services): State<Services>,
+    visitor: Visitor,
+    actor: Actor,
+    headers: HeaderMap,
+    Form(form): Form<SetUpForm>,
+) -> Response {
+    match first(&services, &actor, agent(&headers), &form).await {
+        Ok(id) => signed_in(&services, &id, "/"),
+        Err(error) => match refusal(visitor.language, &error) {
+            Some((status, words)) => {
+                (status, show_first(&services, &visitor, form.name, Some(words))).into_response()
+            }
+            None => unavailable(&services, &visitor, &error),
+        },
+    }
+}
+
+async fn first(
+    services: &Services,
+    actor: &Actor,
+    agent: &str,
+    form: &SetUpForm,
+) -> Result<String, PeopleError> {
+    let people = services.people();
+    let admin: User = people.set_up(&form.code, form.name.trim(), &form.password, &actor.address).await?;
+    people.begin_session(&services.city().people, &admin, &actor.address, agent).await
+}

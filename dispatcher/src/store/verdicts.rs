@@ -1,0 +1,288 @@
+//! Verdicts, what almost opened, and the queue of what has no verdict yet.
+
+use super::policies::{json, text};
+use super::{Store, StoreError, damaged};
+use crate::verdict::{Candidate, Item, Judgement, Labelled, Verdict};
+use citybrain_types::{Case, EventKind, Timestamp};
+use sqlx::Row;
+
+/// Candidates that are kept; the oldest go, with or without a verdict.
+pub const MAX_CANDIDATES: u32 = 5_000;
+/// Verdicts that a calibration is fitted from at most, the newest.
+const MAX_LABELLED: i64 = 50_000;
+
+/// A judged or unjudged thing of the queue, as it is read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reviewed {
+    /// A case.
+    Case(Box<Case>, Option<Judgement>),
+    /// What almost opened one.
+    Almost(Candidate, Option<Judgement>),
+}
+
+impl Store {
+    /// Keeps candidates; one that is there already stays.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn keep_candidates(&self, candidates: &[Candidate]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for candidate in candidates {
+            sqlx::query(
+                "INSERT INTO candidates (id, kind, camera, at, body) VALUES ($1, $2, $3, $4, $5) \
+                 ON CONFLICT (id) DO NOTHING",
+            )
+            .bind(&candidate.id)
+            .bind(candidate.kind.as_str())
+            .bind(candidate.camera.as_str())
+            .bind(candidate.at.as_micros())
+            .bind(json(candidate)?)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        sqlx::query(
+            "DELETE FROM candidates WHERE id NOT IN \
+             (SELECT id FROM candidates ORDER BY at DESC, id DESC LIMIT $1)",
+        )
+        .bind(i64::from(MAX_CANDIDATES))
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// The verdict in force on an item; one that was taken back is told as such.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or the row is damaged.
+    pub async fn judgement(&self, item: &str) -> Result<Option<Judgement>, StoreError> {
+        let row = sqlx::query(
+            "SELECT item, version, verdict, at, by_whom, note FROM verdicts WHERE item = $1 AND is_current = 1",
+        )
+        .bind(item)
+        .fetch_optional(&self.readers)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        judged(
+            row.try_get("item")?,
+            row.try_get("version")?,
+            row.try_get("verdict")?,
+            row.try_get("at")?,
+            row.try_get("by_whom")?,
+            row.try_get("note")?,
+        )
+        .map(Some)
+    }
+
+    /// Every verdict that was given on an item, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn judgements(&self, item: &str) -> Result<Vec<Judgement>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT item, version, verdict, at, by_whom, note FROM verdicts WHERE item = $1 ORDER BY version",
+        )
+        .bind(item)
+        .fetch_all(&self.readers)
+        .await?;
+        let one = |row: &_| {
+            let row: &sqlx::any::AnyRow = row;
+            judged(
+                row.try_get("item")?,
+                row.try_get("version")?,
+                row.try_get("verdict")?,
+                row.try_get("at")?,
+                row.try_get("by_whom")?,
+                row.try_get("note")?,
+            )
+        };
+        rows.iter().map(one).collect()
+    }
+
+    /// Writes a verdict that continues the version before it; `false` when somebody else has given one in the meantime.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn write_judgement(&self, judgement: &Judgement) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let before = i64::from(judgement.version) - 1;
+        let set_aside = sqlx::query(
+            "UPDATE verdicts SET is_current = 0 WHERE item = $1 AND version = $2 AND is_current = 1",
+        )
+        .bind(&judgement.item)
+        .bind(before)
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+        let inserted = sqlx::query(
+            "INSERT INTO verdicts (item, version, is_current, verdict, at, by_whom, note) \
+             VALUES ($1, $2, 1, $3, $4, $5, $6) ON CONFLICT (item, version) DO NOTHING",
+        )
+        .bind(&judgement.item)
+        .bind(i64::from(judgement.version))
+        .bind(judgement.verdict.name())
+        .bind(judgement.at.as_micros())
+        .bind(&judgement.by)
+        .bind(&judgement.note)
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+        if inserted != 1 || (before > 0 && set_aside != 1) {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// A case or a candidate with what was said of it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn reviewed(&self, item: &Item) -> Result<Option<Reviewed>, StoreError> {
+        let judgement = self.judgement(&item.to_string()).await?;
+        match item {
+            Item::Case(id) => Ok(self.case(id).await?.map(|case| Reviewed::Case(Box::new(case), judgement))),
+            Item::Almost(id) => {
+                let row = sqlx::query("SELECT id, body FROM candidates WHERE id = $1")
+                    .bind(id)
+                    .fetch_optional(&self.readers)
+                    .await?;
+                let Some(row) = row else { return Ok(None) };
+                let candidate = text("candidates", row.try_get("id")?, row.try_get("body")?)?;
+                Ok(Some(Reviewed::Almost(candidate, judgement)))
+            }
+        }
+    }
+
+    /// Cases without a verdict, newest first; faults of cameras are no matter for one.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn unjudged_cases(
+        &self,
+        kind: Option<&EventKind>,
+        limit: u32,
+    ) -> Result<Vec<Reviewed>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT cases.id, cases.body FROM cases LEFT JOIN verdicts ON verdicts.is_current = 1 \
+             AND verdicts.item = 'case:' || cases.id WHERE cases.kind <> 'camera_fault' \
+             AND (verdicts.item IS NULL OR verdicts.verdict = 'withdrawn') AND ($1 = '' OR cases.kind = $2) \
+             ORDER BY cases.opened_at DESC, cases.id DESC LIMIT $3",
+        )
+        .bind(kind.map_or("", EventKind::as_str))
+        .bind(kind.map_or("", EventKind::as_str))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let case: Case = text("cases", row.try_get("id")?, row.try_get("body")?)?;
+            let judgement = self.judgement(&Item::Case(case.id.clone()).to_string()).await?;
+            found.push(Reviewed::Case(Box::new(case), judgement));
+        }
+        Ok(found)
+    }
+
+    /// Candidates without a verdict, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn unjudged_candidates(
+        &self,
+        kind: Option<&EventKind>,
+        limit: u32,
+    ) -> Result<Vec<Reviewed>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT candidates.id, candidates.body FROM candidates LEFT JOIN verdicts ON verdicts.is_current = 1 \
+             AND verdicts.item = 'almost:' || candidates.id \
+             WHERE (verdicts.item IS NULL OR verdicts.verdict = 'withdrawn') AND ($1 = '' OR candidates.kind = $2) \
+             ORDER BY candidates.at DESC, candidates.id DESC LIMIT $3",
+        )
+        .bind(kind.map_or("", EventKind::as_str))
+        .bind(kind.map_or("", EventKind::as_str))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let candidate: Candidate = text("candidates", row.try_get("id")?, row.try_get("body")?)?;
+            let judgement = self.judgement(&Item::Almost(candidate.id.clone()).to_string()).await?;
+            found.push(Reviewed::Almost(candidate, judgement));
+        }
+        Ok(found)
+    }
+
+    /// Verdicts in force of a kind that say whether it was there, with scores; the newest of very many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer or a row is damaged.
+    pub async fn labelled(&self, kind: &EventKind) -> Result<Vec<Labelled>, StoreError> {
+        let mut labelled = Vec::new();
+        let rows = sqlx::query(
+            "SELECT verdicts.item AS item, verdicts.verdict AS verdict, cases.body AS body FROM verdicts \
+             JOIN cases ON verdicts.item = 'case:' || cases.id WHERE verdicts.is_current = 1 AND cases.kind = $1 \
+             ORDER BY verdicts.at DESC LIMIT $2",
+        )
+        .bind(kind.as_str())
+        .bind(MAX_LABELLED)
+        .fetch_all(&self.readers)
+        .await?;
+        for row in &rows {
+            let item: String = row.try_get("item")?;
+            let case: Case = text("cases", item.clone(), row.try_get("body")?)?;
+            // What a person has told has no score of a model.
+            let Some(real) = is_real(&row.try_get::<String, _>("verdict")?).filter(|_| case.camera.is_some())
+            else {
+                continue;
+            };
+            let seen = case.camera.clone().map(|camera| (camera, case.first_seen_at));
+            labelled.push(Labelled { item, score: case.score, real, weight: 1.0, seen });
+        }
+        let rows = sqlx::query(
+            "SELECT verdicts.item AS item, verdicts.verdict AS verdict, candidates.body AS body FROM verdicts \
+             JOIN candidates ON verdicts.item = 'almost:' || candidates.id \
+             WHERE verdicts.is_current = 1 AND candidates.kind = $1 ORDER BY verdicts.at DESC LIMIT $2",
+        )
+        .bind(kind.as_str())
+        .bind(MAX_LABELLED)
+        .fetch_all(&self.readers)
+        .await?;
+        for row in &rows {
+            let item: String = row.try_get("item")?;
+            let candidate: Candidate = text("candidates", item.clone(), row.try_get("body")?)?;
+            let Some(real) = is_real(&row.try_get::<String, _>("verdict")?) else { continue };
+            let (weight, seen) = (f64::from(candidate.one_in), Some((candidate.camera, candidate.at)));
+            labelled.push(Labelled { item, score: candidate.score, real, weight, seen });
+        }
+        Ok(labelled)
+    }
+}
+
+/// Whether a verdict says that it was there; `None` for one that says neither.
+fn is_real(verdict: &str) -> Option<bool> {
+    match Verdict::from_name(verdict)? {
+        Verdict::Real | Verdict::Duplicate => Some(true),
+        Verdict::False => Some(false),
+        Verdict::Unsure | Verdict::Withdrawn => None,
+    }
+}
+
+fn judged(
+    item: String,
+    version: i64,
+    verdict: String,
+    at: i64,
+    by: String,
+    note: String,
+) -> Result<Judgement, StoreError> {
+    let wrong = |problem: &str| damaged("verdicts", &item)(problem.to_owned());
+    Ok(Judgement {
+        version: u32::try_from(version).map_err(|_| wrong("no version"))?,
+        verdict: Verdict::from_name(&verdict).ok_or_else(|| wrong("unknown verdict"))?,
+        at: Timestamp::from_micros(at),
+        by,
+        note,
+        item,
+    })
+}

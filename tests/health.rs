@@ -1,0 +1,147 @@
+//! Cameras that cannot be trusted, from their RTSP packets to the case on the desk: the real binary on a farm.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
+
+#[path = "support.rs"]
+#[allow(dead_code, reason = "each suite uses its part of it")]
+mod support;
+
+use citybrain_simulator::access_unit::AccessUnit;
+use citybrain_simulator::clip::Clip;
+use citybrain_simulator::encode::{EncoderSpec, Gop};
+use citybrain_simulator::farm::{Farm, FarmSpec};
+use citybrain_simulator::painter::{Painter, ScenePainter};
+use citybrain_simulator::scene::{SceneSpec, View};
+use citybrain_simulator::{Codec, Fault};
+use citybrain_types::{Clock, SystemClock, Timestamp};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use support::{City, until};
+
+const SIZE: (u32, u32) = (320, 184);
+const FPS: u32 = 10;
+/// A keyframe every second.
+const SPEC: EncoderSpec = EncoderSpec {
+    codec: Codec::H264,
+    width: SIZE.0,
+    height: SIZE.1,
+    fps: FPS,
+    gop: Gop::Closed,
+    keyframe_interval: FPS,
+    bitrate_kbps: 200,
+};
+/// The street of the camera that freezes lives so long, and stands still for so long after it.
+const LIVES: u32 = 12;
+const STANDS_STILL: u32 = 300;
+/// A minute is what it takes; the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(200);
+
+fn street() -> ScenePainter {
+    let spec = SceneSpec { width: SIZE.0, height: SIZE.1, fps: FPS, ..SceneSpec::quiet(View::Avenue) };
+    ScenePainter::new(spec).unwrap()
+}
+
+/// A street whose time stops.
+struct Stopped(ScenePainter);
+
+impl Painter for Stopped {
+    fn size(&self) -> (u32, u32) {
+        self.0.size()
+    }
+
+    fn paint(&mut self, _: Duration, rgb: &mut Vec<u8>) {
+        self.0.paint(Duration::from_secs(u64::from(LIVES)), rgb);
+    }
+}
+
+/// A camera whose encoder goes on and whose sensor does not: a living street, and then its last picture, again and again.
+fn freezing() -> Clip {
+    let second = Duration::from_secs(1);
+    let alive = Clip::film(&mut street(), &SPEC, second * LIVES).unwrap();
+    let still = Clip::film(&mut Stopped(street()), &SPEC, second * 6).unwrap();
+    let last_group: Vec<AccessUnit> =
+        still.units().iter().filter(|unit| unit.at >= second * 5).cloned().collect();
+    assert!(last_group[0].starts && last_group.len() == FPS as usize);
+    let frozen = (LIVES..LIVES + STANDS_STILL).flat_map(|at| {
+        last_group
+            .iter()
+            .map(move |unit| AccessUnit { at: unit.at - second * 5 + second * at, ..unit.clone() })
+    });
+    let units = alive.units().iter().cloned().chain(frozen).collect();
+    Clip::new(units, second / FPS, SIZE).unwrap()
+}
+
+fn configuration(folder: &Path, farm: &Farm) -> PathBuf {
+    let cameras: String = farm
+        .cameras()
+        .zip(["stopped", "sound", "torn"])
+        .map(|((_, url), id)| format!("[[cameras]]\nid = \"{id}\"\nurl = \"{url}\"\nkinds = [\"fire\"]\n"))
+        .collect();
+    let text = format!(
+        "[site]\nname = \"Test\"\ntime_zone = \"UTC\"\ndata_dir = \"{}\"\n[dispatch]\ncamera_fault_after_secs = 4.0\n\
+         {cameras}[[departments]]\nid = \"centre\"\nname = \"Centre\"\ndistrict_centre = true\n",
+        folder.join("data").display()
+    );
+    let file = folder.join("citybrain.toml");
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+fn camera(city: &City, id: &str) -> Value {
+    let cameras = city.get("api/v1/cameras")["cameras"].as_array().unwrap().clone();
+    cameras.into_iter().find(|camera| camera["camera"] == id).unwrap()
+}
+
+/// The camera's fault of that name with its onset.
+fn fault(camera: &Value, name: &str) -> Option<Timestamp> {
+    let fault = camera["faults"].as_array()?.iter().find(|fault| fault["fault"] == name)?;
+    Some(serde_json::from_value(fault["since"].clone()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_that_freezes_and_one_that_loses_packets_become_camera_faults_and_a_sound_one_does_not() {
+    let live = Clip::film(&mut street(), &SPEC, Duration::from_secs(8)).unwrap();
+    let loss = Fault::PacketLoss { after_secs: 5.0, every: 9 };
+    let spec = FarmSpec { faults: vec![(loss, 1)], ..FarmSpec::sound(3) };
+    let clips = [freezing(), live.clone(), live];
+    let began = SystemClock.now();
+    let farm = Farm::start(&spec, &clips, Arc::new(SystemClock)).await.unwrap();
+    let work = tempfile::tempdir().unwrap();
+    let file = configuration(work.path(), &farm);
+    let asked = tokio::task::spawn_blocking(move || {
+        let city = City::start(work.path(), &["--config", file.to_str().unwrap()]);
+        let case_of = |id: &str| {
+            let cases = city.get("api/v1/cases")["cases"].as_array().unwrap().clone();
+            cases.into_iter().find(|case| case["kind"] == "camera_fault" && case["camera"] == id)
+        };
+        let said = |id: &str| format!("{}\n{}", camera(&city, id), city.log());
+        for (id, name) in [("torn", "packet_loss"), ("stopped", "frozen")] {
+            let case =
+                until(PATIENCE, || case_of(id)).unwrap_or_else(|| panic!("no case of {id}: {}", said(id)));
+            let page = city.page(&format!("cases/{}", case["id"].as_str().unwrap()));
+            assert!(page.contains(name), "the case does not say why: {page}");
+            let looks = format!("citybrain_looks_total{{kind=\"fire\",outcome=\"{name}\"}}");
+            assert!(
+                city.page("metrics").contains(&looks),
+                "its looks count as not seen: {}",
+                city.page("metrics")
+            );
+        }
+        let since =
+            |id: &str, name: &str| fault(&camera(&city, id), name).unwrap_or_else(|| panic!("{}", said(id)));
+        // The frozen one stands still from its twelfth second on; a look every two seconds sees that.
+        let froze_after = since("stopped", "frozen").since(began).as_secs();
+        assert!(
+            (u64::from(LIVES) - 1..u64::from(LIVES) + 20).contains(&froze_after),
+            "after {froze_after} s"
+        );
+        assert!(since("torn", "packet_loss") > began);
+        let sound = camera(&city, "sound");
+        assert_eq!(sound["faults"], serde_json::json!([]), "{sound}");
+        assert!(case_of("sound").is_none() && sound["state"] == "live", "{sound}");
+        assert!(city.stop().0.success());
+    });
+    asked.await.unwrap();
+    farm.shutdown().await;
+}
