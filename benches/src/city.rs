@@ -43,6 +43,7 @@ pub fn city(
         permits: Vec::new(),
         store: CaseStore::default(),
         pipeline: limits(),
+        log: citybrain_ingest_config::resolved::LogSettings::default(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,
             max_body_bytes: 1,

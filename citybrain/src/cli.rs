@@ -47,6 +47,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Decide again which cases a detection log leads to: the same log and configuration give the same bytes.
     Replay(ReplayArgs),
+    /// Tell what other thresholds would have done: the log, judged again under each of them in one pass.
+    Tune(TuneArgs),
     /// Measure the shipped models, or others, on labelled pictures and clips.
     Eval(EvalArgs),
     /// Look into models.
@@ -83,6 +85,103 @@ pub struct ReplayArgs {
     /// Configuration file.
     #[arg(long, short, env = "CITYBRAIN_CONFIG")]
     pub config: PathBuf,
+}
+
+/// Arguments of `citybrain tune`.
+///
+/// Ranges are `0.3..0.8` (eleven values), `0.3..0.8/6` (six) or `0.3,0.5`; of several, every combination is a policy.
+#[derive(Debug, Args)]
+pub struct TuneArgs {
+    /// The log: a folder such as `detections` below the data folder, which is the default, or a file.
+    #[arg(value_name = "LOG")]
+    pub recorded: Option<PathBuf>,
+
+    /// Configuration file: the policy in force, with which the others are compared.
+    #[arg(long, short, env = "CITYBRAIN_CONFIG")]
+    pub config: PathBuf,
+
+    /// The kind whose numbers are tried. Can be given several times.
+    #[arg(long, value_name = "KIND")]
+    pub kind: Vec<String>,
+
+    /// From this score on a detection is a hit: 0.3..0.8, 0.3..0.8/6 or 0.3,0.5.
+    #[arg(long, value_name = "RANGE")]
+    pub hit_score: Option<crate::tune::Range>,
+
+    /// Evidence loses half of itself in so many seconds.
+    #[arg(long, value_name = "RANGE")]
+    pub half_life: Option<crate::tune::Range>,
+
+    /// Evidence opens at so many nats.
+    #[arg(long, value_name = "RANGE")]
+    pub open_at: Option<crate::tune::Range>,
+
+    /// So many hits among so many looks, for instance 3/8. Can be given several times.
+    #[arg(long, value_name = "K/N", value_parser = crate::tune::parse_hits)]
+    pub hits: Vec<(u32, u32)>,
+
+    /// Not seen for so many seconds, a happening is over, and the next sighting opens another case.
+    #[arg(long, value_name = "RANGE")]
+    pub cooldown: Option<crate::tune::Range>,
+
+    /// Try them in this camera only.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["area", "cooldown"])]
+    pub camera: Option<String>,
+
+    /// Try them in the cameras of this area only.
+    #[arg(long, value_name = "NAME", conflicts_with = "cooldown")]
+    pub area: Option<String>,
+
+    /// A policy of its own, as JSON. Can be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Vec<PathBuf>,
+
+    /// What is known: verdicts and events, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<PathBuf>,
+
+    /// Known events, as a JSON array of {camera, kind, from, to}.
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+
+    /// The known events are all there were: a case that belongs to none is false.
+    #[arg(long)]
+    pub complete: bool,
+
+    /// Suggest the policy that opens at most so many cases a camera and day.
+    #[arg(long, value_name = "CASES", value_parser = crate::tune::parse_positive)]
+    pub budget: Option<f64>,
+
+    /// Suggest the policy that misses at most this share of events.
+    #[arg(long, value_name = "SHARE", value_parser = crate::tune::parse_share)]
+    pub miss_rate: Option<f64>,
+
+    /// For which cameras a suggestion is made.
+    #[arg(long, value_enum, default_value_t = TunePer::City)]
+    pub per: TunePer,
+
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Write the report as a self-contained page, with its curves and the pictures of gained and lost cases, to this file.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+
+    /// Folder of the pictures; `snapshots` below the data folder by default.
+    #[arg(long, value_name = "DIR")]
+    pub snapshots: Option<PathBuf>,
+}
+
+/// For which cameras a suggestion is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TunePer {
+    /// All together.
+    City,
+    /// Those of each area.
+    Area,
+    /// Each.
+    Camera,
 }
 
 /// Arguments of `citybrain run`.

@@ -20,6 +20,7 @@ mod server;
 mod signals;
 mod simulate;
 mod tls;
+mod tune;
 mod zoo;
 
 use clap::{CommandFactory, Parser};
@@ -48,6 +49,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::eval(&args),
         Command::Models(command) => models::models(&command),
         Command::Replay(args) => replay::replay(&args),
+        Command::Tune(args) => tune::tune(&args),
         Command::User(command) => people::user(&command),
         Command::Audit(command) => people::audit(&command),
         Command::Doctor(args) => doctor::doctor(&args),

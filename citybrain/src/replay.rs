@@ -32,7 +32,7 @@ pub fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 
 /// The permit registers that are files, for a log of the time before it held what registers answered. An address is not
 /// asked: what it answered then is not known now.
-fn register(city: &City) -> anyhow::Result<Register> {
+pub fn register(city: &City) -> anyhow::Result<Register> {
     let mut register = Register::default();
     for source in &city.permits {
         match &source.at {

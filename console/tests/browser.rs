@@ -18,13 +18,16 @@ use town::{HOSTILE, Town};
 /// One browser at a time: each is as heavy as everything else together.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 12] = [
     "/",
     "/cases",
     "/cases/CASE",
     "/map",
     "/cameras",
     "/cameras/gate-0",
+    "/review",
+    "/tuner?kind=fire&hit_score=0.8&go=1",
+    "/policies",
     "/deliveries",
     "/reports",
     "/system",
@@ -198,6 +201,29 @@ async fn a_fire_goes_from_the_alarm_to_the_closed_case_by_keyboard_alone() -> an
     }
     keep_picture(&browser, "closed-case").await?;
     quiet(&browser, "the story").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verdicts_are_given_by_one_key_each_and_taken_back_by_another() -> anyhow::Result<()> {
+    let (_turn, town, _) = busy_town().await?;
+    let browser = Browser::open(&town.home, &Look::default()).await?;
+    browser.go("/review").await?;
+    browser.run("document.getElementById('by').value = 'Li Wei'", Value::Null).await?;
+    let item = "document.getElementById('item')?.dataset.item ?? ''";
+    let first = browser.run(&format!("return {item}"), Value::Null).await?;
+    let first = first.as_str().context("an item waits")?.to_owned();
+    browser.keys("f").await?;
+    browser.until(&format!("document.getElementById('undo') && {item} !== '{first}'")).await?;
+    let given = town.services.reviewer().history(&first.parse().map_err(anyhow::Error::msg)?).await?;
+    ensure!(given.len() == 1 && given[0].by == "Li Wei" && given[0].verdict.name() == "false", "{given:?}");
+    browser.keys("z").await?;
+    browser.until(&format!("{item} === '{first}' && !document.getElementById('undo')")).await?;
+    browser.keys("u").await?;
+    browser.until(&format!("document.getElementById('undo') && {item} !== '{first}'")).await?;
+    let given = town.services.reviewer().history(&first.parse().map_err(anyhow::Error::msg)?).await?;
+    let said: Vec<_> = given.iter().map(|judgement| judgement.verdict.name()).collect();
+    ensure!(said == ["false", "withdrawn", "unsure"], "{said:?}");
+    quiet(&browser, "the review").await
 }
 
 /// Opens an action of the case's page, fills it in and sends it, with the Tab, Enter and letter keys only.

@@ -26,6 +26,7 @@ TEST_PACKAGES=(
     "python3-aiosmtpd:mail server of the tests"
     "postgresql:the other database that cases are kept in; the tests start servers of their own"
     "ffmpeg:makes odd streams for the tests"
+    "python3-venv:holds the programs that read the detection log in its test"
     "chromium:shows the console's pages in the tests"
     "chromium-driver:drives it"
     "fonts-wqy-zenhei:Chinese on the pages that it shows"

@@ -25,7 +25,7 @@ pub const MAX_NAME: usize = 128;
 pub const FUTURE_TOLERANCE: Duration = Duration::from_secs(10);
 /// The last sequences of a camera that are remembered one by one. A frame that was overtaken by a later one, since
 /// models answer in parallel, is taken as long as it is newer than the oldest of these.
-const REMEMBERED: usize = 64;
+pub(crate) const REMEMBERED: usize = 64;
 /// 1 January 10000: later moments have no date that is four digits long.
 const END_OF_DATES: Timestamp = Timestamp::from_millis(253_402_300_800_000);
 
@@ -73,14 +73,15 @@ impl Refused {
 
 /// Which frames of one camera have been taken.
 #[derive(Debug, Default)]
-struct Taken {
+pub(crate) struct Taken {
     /// The newest, by sequence; at most [`REMEMBERED`].
     lately: BTreeSet<u64>,
     captured_at: Timestamp,
 }
 
 impl Taken {
-    fn check(&self, sequence: u64) -> Result<(), Refused> {
+    /// Whether a frame of that sequence is to be taken.
+    pub(crate) fn check(&self, sequence: u64) -> Result<(), Refused> {
         match self.lately.first() {
             _ if self.lately.contains(&sequence) => Err(Refused::Duplicate),
             Some(oldest) if sequence < *oldest => Err(Refused::Late),
@@ -88,7 +89,13 @@ impl Taken {
         }
     }
 
-    fn take(&mut self, sequence: u64, captured_at: Timestamp) {
+    /// The newest that was taken.
+    pub(crate) fn newest(&self) -> Option<u64> {
+        self.lately.last().copied()
+    }
+
+    /// A frame of that sequence is taken.
+    pub(crate) fn take(&mut self, sequence: u64, captured_at: Timestamp) {
         if self.lately.last().is_none_or(|newest| *newest < sequence) {
             self.captured_at = captured_at;
         }
@@ -151,9 +158,7 @@ impl Intake {
     fn accept(&mut self, frame: &FrameDetections, now: Timestamp) -> Result<(), Refused> {
         check_size(frame)?;
         let times = [frame.captured_at, frame.stages.detected_at];
-        if times.iter().any(|at| *at < Timestamp::EPOCH || *at >= END_OF_DATES)
-            || i64::try_from(frame.sequence).is_err()
-        {
+        if !is_sound(times, frame.sequence) {
             return Err(Refused::Malformed);
         }
         if !self.city.cameras.contains_key(&frame.camera) {
@@ -171,6 +176,12 @@ impl Intake {
         taken.take(frame.sequence, frame.captured_at);
         Ok(())
     }
+}
+
+/// Whether moments and a sequence can be written down anywhere.
+pub(crate) fn is_sound(times: [Timestamp; 2], sequence: u64) -> bool {
+    let dated = times.iter().all(|at| (Timestamp::EPOCH..END_OF_DATES).contains(at));
+    dated && i64::try_from(sequence).is_ok()
 }
 
 fn check_size(frame: &FrameDetections) -> Result<(), Refused> {

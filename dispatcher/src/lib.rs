@@ -41,6 +41,7 @@ pub mod silence;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod tune;
 pub mod verdict;
 
 pub use case::OrderError;
@@ -55,6 +56,7 @@ use citybrain_ingest_config::resolved::SignIn;
 use citybrain_types::{CameraDirectory, Clock, DetectionBatch, FocusRequest};
 use delivery::Deliveries;
 use line::{Beside, Line, Memory, Shared};
+use log::{LogStore, StoreAddressError};
 use metrics::Metrics;
 use prometheus_client::registry::Registry;
 use silence::SilenceKeeper;
@@ -115,6 +117,9 @@ pub enum StartError {
     /// The case store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The detection log has no place.
+    #[error("{0}; see dispatch.log_url")]
+    Log(#[from] StoreAddressError),
     /// Nobody could be let in.
     #[error(transparent)]
     People(#[from] people::PeopleError),
@@ -150,6 +155,7 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
     // Refused when the program has chosen a provider already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let store = open_store(&city).await?;
+    let log = (city.dispatch.log_budget_bytes > 0).then(|| LogStore::of(&city)).transpose()?;
     let memory = Memory { incidents: store.open_incidents().await?, watermarks: store.watermarks().await? };
     let metrics = Metrics::register(registry);
     let people = people(&city, &store, &clock, registry).await?;
@@ -200,6 +206,7 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
         before: shared.said_before(register, &silences, &office),
         rulings,
         recheck: to_recheck,
+        log,
     };
     let mut stages = line.build(&shared, memory);
     stages.push(tokio::spawn(case::run_recheck(Recheck { desk, cameras }, glances)));

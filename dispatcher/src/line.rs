@@ -7,7 +7,7 @@ use crate::evidence::{self, Evidence, EvidenceStage, Look};
 use crate::housekeeping::{self, Housekeeping};
 use crate::incident::{self, Incident, IncidentStage, Incidents, Step};
 use crate::intake::{self, Intake, IntakeStage};
-use crate::log::{self, LOG_FOLDER, LogWriter};
+use crate::log::{self, Compactor, LOG_FOLDER, LogStore, LogWriter};
 use crate::metrics::Metrics;
 use crate::people::People;
 use crate::permit::{self, Register, RegisterKeeper};
@@ -223,11 +223,13 @@ pub(crate) struct Line<'a> {
     pub(crate) before: Vec<Ruling>,
     pub(crate) rulings: mpsc::Receiver<Ruling>,
     pub(crate) recheck: mpsc::Sender<Vec<Glance>>,
+    /// Where the log is kept, where one is.
+    pub(crate) log: Option<LogStore>,
 }
 
 impl Line<'_> {
     /// Builds the stages, the last first; each gets the sender of the next and of no other.
-    pub(crate) fn build(self, shared: &Shared, memory: Memory) -> Vec<JoinHandle<()>> {
+    pub(crate) fn build(mut self, shared: &Shared, memory: Memory) -> Vec<JoinHandle<()>> {
         let (to_case, steps) = mpsc::channel(COMMIT_QUEUE);
         let case = self.cases(shared, steps);
         let faulty = faulty(&memory.incidents);
@@ -236,7 +238,7 @@ impl Line<'_> {
         let (to_evidence, frames) = mpsc::channel(STAGE_QUEUE);
         let evidence = self.evidence(shared, faulty, frames, to_incident);
         let (to_log, taken) = mpsc::channel(STAGE_QUEUE);
-        let log = logbook(shared, taken);
+        let log = self.log.take().map(|store| logbook(shared, store, taken));
         let intake = self.intake(shared, memory.watermarks, to_evidence, log.is_some().then_some(to_log));
         [intake, evidence, incident, case].into_iter().chain(log).collect()
     }
@@ -321,13 +323,15 @@ fn incidents(
     tokio::spawn(incident::run(stage, looks))
 }
 
-/// What writes the log, where one is kept.
+/// What writes the log.
 fn logbook(
     shared: &Shared,
+    store: LogStore,
     taken: mpsc::Receiver<(Input<FrameDetections>, Timestamp)>,
-) -> Option<JoinHandle<()>> {
-    let city = shared.city.borrow();
-    let budget = city.dispatch.log_budget_bytes;
-    let writer = LogWriter::new(city.site.data_dir.join(LOG_FOLDER), budget);
-    (budget > 0).then(|| tokio::spawn(log::run(writer, taken, shared.metrics.clone())))
+) -> JoinHandle<()> {
+    let folder = shared.city.borrow().site.data_dir.join(LOG_FOLDER);
+    let (writer, open, closed) = LogWriter::new(folder.clone());
+    let (clock, metrics) = (Arc::clone(&shared.clock), shared.metrics.clone());
+    let compactor = Compactor { store, folder, city: shared.city.clone(), open, closed, clock, metrics };
+    tokio::spawn(log::run(writer, taken, compactor, shared.metrics.clone()))
 }

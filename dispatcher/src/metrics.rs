@@ -55,6 +55,8 @@ pub struct Metrics {
     refused: Family<Labels<1>, Counter>,
     ignored: Family<Labels<1>, Counter>,
     log_lost: Counter,
+    log_torn: Counter,
+    log_not_stored: Counter,
     bad_readings: Family<Labels<1>, Counter>,
     held: Family<Labels<2>, Counter>,
     permits: Family<Labels<2>, Gauge>,
@@ -95,6 +97,8 @@ impl Metrics {
             refused: Family::default(),
             ignored: Family::default(),
             log_lost: Counter::default(),
+            log_torn: Counter::default(),
+            log_not_stored: Counter::default(),
             bad_readings: Family::default(),
             held: Family::default(),
             permits: Family::default(),
@@ -164,6 +168,16 @@ impl Metrics {
             "citybrain_detection_log_lost",
             "Batches of detections that could not be logged",
             self.log_lost.clone(),
+        );
+        registry.register(
+            "citybrain_detection_log_torn",
+            "Files of the detection log that were cut off; what was whole in them was recovered, or they were set aside",
+            self.log_torn.clone(),
+        );
+        registry.register(
+            "citybrain_detection_log_not_stored",
+            "Times the store of the detection log did not answer; segments stay on this machine",
+            self.log_not_stored.clone(),
         );
         registry.register(
             "citybrain_sensor_messages_refused",
@@ -244,6 +258,14 @@ impl Metrics {
     pub(crate) fn permits_unread(&self, register: &str) {
         let labels = [("register", register.to_owned()), ("state", "unread".to_owned())];
         self.permits.get_or_create(&labels).set(1);
+    }
+
+    pub(crate) fn log_torn(&self) {
+        self.log_torn.inc();
+    }
+
+    pub(crate) fn log_not_stored(&self) {
+        self.log_not_stored.inc();
     }
 
     pub(crate) fn candidate(&self, kept: bool) {

@@ -13,6 +13,7 @@ use crate::intake::{Intake, Refused};
 use crate::log::Entry;
 use crate::permit::Register;
 use crate::ruling::{Decided, Ruling};
+use crate::sensor::with_sensors;
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::policy::Calibration;
 use citybrain_types::{Case, CaseChange, DetectionBatch, EventKind, IncidentId, Timestamp};
@@ -49,6 +50,7 @@ impl Replay {
     /// Nothing has happened yet. `register` is asked until the log brings what the registers held then.
     #[must_use]
     pub fn new(city: Arc<City>, register: Arc<Register>) -> Self {
+        let city = with_sensors(city);
         let mut incidents = Incidents::new(&city, []);
         incidents.use_register(register);
         Self {

@@ -88,6 +88,7 @@ impl City {
             permits: Vec::new(),
             pipeline: pipeline_limits(&RawPipeline::default()),
             dispatch: dispatch_limits(&RawDispatch::default()),
+            log: crate::resolved::LogSettings::default(),
         })
     }
 }

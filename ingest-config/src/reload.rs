@@ -54,7 +54,7 @@ impl Change {
             destinations: old.destinations != new.destinations,
             hygiene: old.sensors != new.sensors || old.silences != new.silences || old.permits != new.permits,
             pipeline: old.pipeline != new.pipeline,
-            dispatch: old.dispatch != new.dispatch,
+            dispatch: old.dispatch != new.dispatch || old.log != new.log,
             people: old.people != new.people,
             site: old.site != new.site,
             ..Self::default()
@@ -72,6 +72,7 @@ impl Change {
             ("site.listen", old.site.listen != new.site.listen),
             ("pipeline.workers", old.pipeline.workers != new.pipeline.workers),
             ("dispatch.log_budget_bytes", old.dispatch.log_budget_bytes != new.dispatch.log_budget_bytes),
+            ("dispatch.log_url", old.log.url != new.log.url),
             ("dispatch.max_body_bytes", old.dispatch.max_body_bytes != new.dispatch.max_body_bytes),
         ];
         change.needs_restart =

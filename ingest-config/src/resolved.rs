@@ -5,6 +5,7 @@
 mod casework;
 mod hygiene;
 mod incident;
+mod log;
 mod model;
 mod people;
 mod sensor;
@@ -15,6 +16,7 @@ mod zone;
 pub use casework::{Area, Calendar, CaseLimits, CaseRules, Rota, When};
 pub use hygiene::{AlertLimits, PermitAddress, PermitSource, Silence};
 pub use incident::IncidentPolicy;
+pub use log::LogSettings;
 pub use model::{ASKED_AT_MOST_EVERY, Cascade, ExecutionProvider, Model, Precision, Turn};
 
 pub use people::{Blur, PeopleRules, SignIn};
@@ -65,6 +67,8 @@ pub struct City {
     pub pipeline: PipelineLimits,
     /// Budgets and limits of the dispatcher.
     pub dispatch: DispatchLimits,
+    /// How long and where detections are logged.
+    pub log: LogSettings,
 }
 
 impl City {

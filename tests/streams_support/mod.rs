@@ -232,6 +232,7 @@ fn city(street: &SimulatedStreet, data: &Path) -> City {
         permits: Vec::new(),
         store: CaseStore::default(),
         pipeline: limits(),
+        log: citybrain_ingest_config::resolved::LogSettings::default(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,
             max_body_bytes: 1 << 20,

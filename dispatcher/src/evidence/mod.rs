@@ -10,6 +10,7 @@
 //! [`Evidence`] is the decision, without clock or I/O; [`run`] is the stage around it.
 
 mod almost;
+mod alone;
 mod fixed;
 mod health;
 mod opinion;
@@ -26,6 +27,7 @@ mod opinion_tests;
 mod tests;
 
 pub use almost::Almost;
+pub(crate) use alone::{Alone, PAST_SPEAKS, Together};
 pub use fixed::MicroNats;
 pub use places::MAX_TRACKS;
 pub use policy::{centre_distance, same_place};
@@ -162,6 +164,8 @@ pub enum Ignored {
     OutsideZones,
     /// It is smaller than what counts in its zone.
     TooSmall,
+    /// Its score is below the kind's floor: it is logged, and says nothing.
+    BelowFloor,
     /// So many places of this kind are followed in this picture already that a weaker one had to make room.
     TracksFull,
 }
@@ -176,6 +180,7 @@ impl Ignored {
             Self::Masked => "masked",
             Self::OutsideZones => "outside_zones",
             Self::TooSmall => "too_small",
+            Self::BelowFloor => "below_floor",
             Self::TracksFull => "tracks_full",
         }
     }
@@ -241,13 +246,7 @@ impl Evidence {
         self.cameras.retain(|camera, _| city.cameras.contains_key(camera));
         for camera in city.cameras.values() {
             let state = self.cameras.entry(camera.id.clone()).or_default();
-            let join_distance = city.dispatch.join_distance;
-            let policy = |kind: &EventKind| {
-                let policy = city.evidence_policy(&camera.id, kind)?;
-                let confirm_within = city.kinds.get(kind)?.incident.confirm_within;
-                Some((kind.clone(), Policy::new(&policy, confirm_within, join_distance)))
-            };
-            state.policies = camera.kinds.iter().filter_map(policy).collect();
+            state.policies = policies(&city, camera);
             state.places.retain(|kind, _| state.policies.contains_key(kind));
             state.health.forget_models();
         }
@@ -263,22 +262,7 @@ impl Evidence {
 
     /// Judges one frame of one camera. Frames of a camera come in the order of their sequence.
     pub fn judge(&mut self, frame: &FrameDetections) -> Judged {
-        let look = Look {
-            camera: frame.camera.clone(),
-            sequence: frame.sequence,
-            captured_at: frame.captured_at,
-            decided_at: frame.captured_at.max(frame.stages.detected_at),
-            looked_for: Vec::new(),
-            sightings: Vec::new(),
-        };
-        let mut judged = Judged {
-            look,
-            suspects: Vec::new(),
-            alarms: Vec::new(),
-            likelier: Vec::new(),
-            ignored: Vec::new(),
-            almost: Vec::new(),
-        };
+        let mut judged = Judged::of(frame);
         let camera = self.city.cameras.get(&frame.camera);
         let Some((camera, state)) = camera.zip(self.cameras.get_mut(&frame.camera)) else { return judged };
         let rules =
@@ -300,6 +284,38 @@ impl Evidence {
         }
         judged
     }
+}
+
+impl Judged {
+    /// Nothing is said of a frame yet.
+    fn of(frame: &FrameDetections) -> Self {
+        let look = Look {
+            camera: frame.camera.clone(),
+            sequence: frame.sequence,
+            captured_at: frame.captured_at,
+            decided_at: frame.captured_at.max(frame.stages.detected_at),
+            looked_for: Vec::new(),
+            sightings: Vec::new(),
+        };
+        Self {
+            look,
+            suspects: Vec::new(),
+            alarms: Vec::new(),
+            likelier: Vec::new(),
+            ignored: Vec::new(),
+            almost: Vec::new(),
+        }
+    }
+}
+
+/// The policies of one camera, in fixed point.
+fn policies(city: &City, camera: &citybrain_ingest_config::resolved::Camera) -> BTreeMap<EventKind, Policy> {
+    let policy = |kind: &EventKind| {
+        let policy = city.evidence_policy(&camera.id, kind)?;
+        let confirm_within = city.kinds.get(kind)?.incident.confirm_within;
+        Some((kind.clone(), Policy::new(&policy, confirm_within, city.dispatch.join_distance)))
+    };
+    camera.kinds.iter().filter_map(policy).collect()
 }
 
 impl CameraEvidence {

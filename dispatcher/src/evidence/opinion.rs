@@ -93,6 +93,11 @@ impl LaidBy {
         self.0.drain(..surplus);
     }
 
+    /// Whether no answer waits.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.0.len()

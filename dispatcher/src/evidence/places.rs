@@ -66,6 +66,11 @@ impl Places {
         sightings
     }
 
+    /// Whether no place is followed.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.tracks.is_empty()
+    }
+
     /// Whether some place is worth looking at again soon.
     pub(super) fn is_suspect(&self, policy: &Policy, at: Timestamp) -> bool {
         self.tracks.iter().any(|track| track.is_suspect(policy, at))

@@ -74,6 +74,10 @@ impl Rules<'_> {
         if !self.camera.kinds.contains(kind) {
             return Err(Ignored::NotWatched);
         }
+        let policy = self.city.evidence_policy(&self.camera.id, kind);
+        if policy.is_some_and(|policy| detection.score.get() < policy.log_floor) {
+            return Err(Ignored::BelowFloor);
+        }
         if self.camera.ignore.iter().any(|mask| mask.contains(bbox.center())) {
             return Err(Ignored::Masked);
         }

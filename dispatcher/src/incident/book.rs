@@ -67,6 +67,17 @@ impl Book {
         self.by_camera.get(camera).and_then(|kinds| kinds.get(kind)).map_or(&[], Vec::as_slice)
     }
 
+    /// Ids of the incidents that a camera has part in, by kind.
+    pub(super) fn kinds_of(&self, camera: &CameraId) -> impl Iterator<Item = (&EventKind, &[IncidentId])> {
+        let kinds = self.by_camera.get(camera).into_iter().flatten();
+        kinds.map(|(kind, ids)| (kind, ids.as_slice()))
+    }
+
+    /// When the first of the alarms that are being heard is decided at the latest.
+    pub(super) fn next_decision(&self) -> Option<Timestamp> {
+        self.alarms.first().map(|(decide_by, _)| *decide_by)
+    }
+
     /// Incidents of one kind that began within twice the join distance of a point, and some beyond.
     pub(super) fn near<'b>(
         &'b self,

@@ -32,7 +32,7 @@ pub const MAX_REMEMBERED: usize = 16;
 
 /// Looks of one camera may overtake each other by this much, and clocks of two cameras differ; a camera that is further
 /// behind has had its clock set back.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(30);
+pub(super) const CLOCKS_DIFFER: Duration = Duration::from_secs(30);
 
 static UNKNOWN_KIND: LazyLock<IncidentPolicy> = LazyLock::new(IncidentPolicy::default);
 
@@ -157,7 +157,28 @@ impl Incidents {
         vec![IncidentChange::Remembered(entry.incident.clone())]
     }
 
-    fn policy(&self, kind: &EventKind) -> &IncidentPolicy {
+    pub(super) const fn book(&self) -> &Book {
+        &self.book
+    }
+
+    pub(super) const fn book_mut(&mut self) -> &mut Book {
+        &mut self.book
+    }
+
+    /// What a camera has part in, by kind.
+    pub(super) fn entries_of(&self, camera: &CameraId) -> Vec<(EventKind, Vec<&Entry>)> {
+        let entries = |ids: &[IncidentId]| ids.iter().filter_map(|id| self.book.get(id)).collect();
+        self.book.kinds_of(camera).map(|(kind, ids)| (kind.clone(), entries(ids))).collect()
+    }
+
+    /// How long a kind is not seen until it is over, and how far apart looks may be to count as one run.
+    pub(super) fn quiet_and_gap(&self, kind: &EventKind) -> (Duration, Duration) {
+        let quiet_after = self.quiet_after(kind);
+        let interval = self.city.kinds.get(kind).map_or(Duration::ZERO, |row| row.look_interval);
+        (quiet_after, (quiet_after / 4).max(interval * 3))
+    }
+
+    pub(super) fn policy(&self, kind: &EventKind) -> &IncidentPolicy {
         self.city.kinds.get(kind).map_or(&UNKNOWN_KIND, |row| &row.incident)
     }
 

@@ -14,6 +14,7 @@ mod id;
 mod incidents;
 mod join;
 mod map;
+mod pace;
 mod stage;
 mod storm;
 mod words;
@@ -34,6 +35,7 @@ mod trap_tests;
 pub use hearing::{Hearing, Verdict};
 pub use incidents::{Incidents, MAX_OPEN_INCIDENTS, MAX_REMEMBERED};
 pub use map::{Located, Plane};
+pub(crate) use pace::Watch;
 pub(crate) use stage::{IncidentStage, Step, run};
 
 use crate::evidence::{MicroNats, Sight};

@@ -1,12 +1,20 @@
 //! Reads the log.
 
-use super::write::files;
-use super::{Entry, RULING_EXTENSION};
+use super::rows::Logged;
+use super::{EXTENSION, Entry, PARQUET, RULING_EXTENSION, parquet_file};
+use crate::ruling::Ruling;
 use arrow_ipc::reader::StreamReader;
-use citybrain_types::{DetectionBatch, SchemaError};
+use citybrain_types::{DetectionBatch, FrameDetections, SchemaError};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
+
+/// Frames handed on at once.
+const BATCH: usize = 1024;
+/// Folders lie in each other this deep: the log, a day, a district.
+const DEPTH: usize = 3;
 
 /// Why a log cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -35,12 +43,92 @@ pub enum LogError {
         /// What is wrong.
         source: SchemaError,
     },
+    /// A file's rows are of another version.
+    #[error("{path}: the log has version {found}, this program reads 1 to {ROWS_VERSION}", path = .path.display(), ROWS_VERSION = super::ROWS_VERSION)]
+    Version {
+        /// Which.
+        path: PathBuf,
+        /// The version found, or `none`.
+        found: String,
+    },
+}
+
+/// What was logged in one go: a segment, or the Parquet files that it became, or a ruling. Parts follow each other in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// A segment.
+    Segment(PathBuf),
+    /// Parquet files, by day and district.
+    Parquet(Vec<PathBuf>),
+    /// What was decided between two of the others.
+    Ruling(PathBuf),
+}
+
+impl Part {
+    fn stem(&self) -> Option<&OsStr> {
+        match self {
+            Self::Segment(path) | Self::Ruling(path) => path.file_stem(),
+            Self::Parquet(files) => files.first()?.file_stem(),
+        }
+    }
+}
+
+/// The parts of a log, a file or a folder of them, in their order.
+///
+/// # Errors
+/// [`LogError::Unreadable`] when a folder cannot be listed.
+pub fn parts(path: &Path) -> Result<Vec<Part>, LogError> {
+    let mut found: BTreeMap<(u64, String), (Option<PathBuf>, Vec<PathBuf>)> = BTreeMap::new();
+    let mut put = |path: PathBuf| {
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let entry = found.entry((stem.parse().unwrap_or(u64::MAX), stem)).or_default();
+        if has_extension(&path, PARQUET) {
+            entry.1.push(path);
+        } else {
+            entry.0 = Some(path);
+        }
+    };
+    match path.is_dir() {
+        true => walk(path, DEPTH, &mut put)?,
+        false => put(path.to_owned()),
+    }
+    let part = |(single, mut files): (Option<PathBuf>, Vec<PathBuf>)| {
+        files.sort();
+        match single {
+            Some(path) if has_extension(&path, RULING_EXTENSION) => Part::Ruling(path),
+            Some(path) => Part::Segment(path),
+            None => Part::Parquet(files),
+        }
+    };
+    Ok(found.into_values().map(part).collect())
+}
+
+/// Every file of the log in a folder and those in it.
+pub(super) fn walk(folder: &Path, depth: usize, put: &mut impl FnMut(PathBuf)) -> Result<(), LogError> {
+    let unreadable = |source| LogError::Unreadable { path: folder.to_owned(), source };
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path();
+        if entry.file_type().map_err(unreadable)?.is_dir() {
+            if depth > 1 {
+                walk(&path, depth - 1, put)?;
+            }
+        } else if [EXTENSION, PARQUET, RULING_EXTENSION].iter().any(|known| has_extension(&path, known)) {
+            put(path);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn has_extension(path: &Path, known: &str) -> bool {
+    path.extension().is_some_and(|extension| extension == known)
 }
 
 /// Reads the frames of a log, without what was decided between them; see [`read_entries`].
 ///
 /// # Errors
-/// [`LogError`] for the first file that cannot be read or is no log.
+/// [`LogError`] for the first file that cannot be opened, has a version that this program does not know, or, where `path`
+/// is a file, is no log.
 pub fn read(
     path: &Path,
     mut take: impl FnMut(DetectionBatch),
@@ -63,39 +151,103 @@ pub fn read_entries(
     mut take: impl FnMut(Entry),
     mut torn: impl FnMut(&Path),
 ) -> Result<(), LogError> {
-    let unreadable = |path: &Path| {
-        let path = path.to_owned();
-        move |source| LogError::Unreadable { path, source }
-    };
-    let paths: Vec<PathBuf> = match path.is_dir() {
-        true => files(path).map_err(unreadable(path))?.into_iter().map(|(path, _)| path).collect(),
-        false => vec![path.to_owned()],
-    };
-    for path in paths {
-        let file = File::open(&path).map_err(unreadable(&path))?;
-        // A file that was cut off before its head was whole holds nothing.
-        if file.metadata().map_err(unreadable(&path))?.len() == 0 {
-            torn(&path);
-            continue;
-        }
-        if path.extension().is_some_and(|extension| extension == RULING_EXTENSION) {
-            match serde_json::from_reader(BufReader::new(file)) {
-                Ok(ruling) => take(Entry::Ruling(ruling)),
-                Err(error) if error.is_eof() => torn(&path),
-                Err(error) => return Err(LogError::NotALog { path, problem: error.to_string() }),
+    let in_folder = path.is_dir();
+    for part in parts(path)? {
+        match read_part(&part, in_folder, &mut take, &mut torn) {
+            // A running city has made Parquet of it, or dropped it, since the folder was listed.
+            Err(error) if in_folder && is_gone(&error) => {
+                let stem = part.stem();
+                let now = parts(path)?.into_iter().find(|part| part.stem() == stem);
+                now.map_or(Ok(()), |part| read_part(&part, true, &mut take, &mut torn))?;
             }
-            continue;
+            result => result?,
         }
-        let reader = StreamReader::try_new(BufReader::new(file), None)
-            .map_err(|error| LogError::NotALog { path: path.clone(), problem: error.to_string() })?;
-        for batch in reader {
-            let Ok(batch) = batch else {
-                torn(&path);
-                break;
-            };
-            let batch = DetectionBatch::from_record_batch(batch);
-            take(Entry::Frames(batch.map_err(|source| LogError::Schema { path: path.clone(), source })?));
+    }
+    Ok(())
+}
+
+fn is_gone(error: &LogError) -> bool {
+    matches!(error, LogError::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound)
+}
+
+/// Reads one part; nothing is taken of one that is gone.
+fn read_part(
+    part: &Part,
+    lenient: bool,
+    take: &mut impl FnMut(Entry),
+    torn: &mut impl FnMut(&Path),
+) -> Result<(), LogError> {
+    match part {
+        Part::Segment(path) => match read_segment(path, &mut |batch| take(Entry::Frames(batch)), torn) {
+            Err(LogError::NotALog { .. }) if lenient => torn(path),
+            result => result?,
+        },
+        Part::Parquet(files) => {
+            let frames: Vec<FrameDetections> =
+                read_parquet(files, lenient, torn)?.into_iter().map(|logged| logged.frame).collect();
+            let batches = frames.chunks(BATCH).map(DetectionBatch::from_frames);
+            batches.for_each(|batch| take(Entry::Frames(batch)));
         }
+        Part::Ruling(path) => {
+            if let Some(ruling) = read_ruling(path, torn)? {
+                take(Entry::Ruling(ruling));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads a ruling; `None` for one that was cut off, which the writer never leaves.
+pub(crate) fn read_ruling(path: &Path, torn: &mut impl FnMut(&Path)) -> Result<Option<Ruling>, LogError> {
+    let file = File::open(path).map_err(|source| LogError::Unreadable { path: path.to_owned(), source })?;
+    match serde_json::from_reader(BufReader::new(file)) {
+        Ok(ruling) => Ok(Some(ruling)),
+        Err(error) if error.is_eof() => {
+            torn(path);
+            Ok(None)
+        }
+        Err(error) => Err(parquet_file::not_a_log(path)(error)),
+    }
+}
+
+/// All frames of the Parquet files of one segment, in the order in which they were judged.
+pub(crate) fn read_parquet(
+    files: &[PathBuf],
+    lenient: bool,
+    torn: &mut impl FnMut(&Path),
+) -> Result<Vec<Logged>, LogError> {
+    let mut frames = Vec::new();
+    for path in files {
+        match parquet_file::read(path, &mut frames) {
+            Err(LogError::NotALog { .. }) if lenient => torn(path),
+            result => result?,
+        }
+    }
+    frames.sort_by_key(|logged| logged.position);
+    Ok(frames)
+}
+
+/// Reads a segment batch by batch.
+pub(crate) fn read_segment(
+    path: &Path,
+    take: &mut impl FnMut(DetectionBatch),
+    torn: &mut impl FnMut(&Path),
+) -> Result<(), LogError> {
+    let unreadable = |source| LogError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    // A file that was cut off before its head was whole holds nothing.
+    if file.metadata().map_err(unreadable)?.len() == 0 {
+        torn(path);
+        return Ok(());
+    }
+    let reader = StreamReader::try_new(BufReader::new(file), None).map_err(parquet_file::not_a_log(path))?;
+    for batch in reader {
+        let Ok(batch) = batch else {
+            torn(path);
+            break;
+        };
+        let batch = DetectionBatch::from_record_batch(batch);
+        take(batch.map_err(|source| LogError::Schema { path: path.to_owned(), source })?);
     }
     Ok(())
 }

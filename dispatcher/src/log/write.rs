@@ -1,5 +1,7 @@
-//! Writes the log.
+//! Appends to the log's segments.
 
+use super::compact::Compactor;
+use super::read::walk;
 use super::{EXTENSION, RULING_EXTENSION};
 use crate::metrics::Metrics;
 use crate::ruling::{Input, Ruling};
@@ -8,57 +10,101 @@ use citybrain_types::{DetectionBatch, FrameDetections, Timestamp};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use tokio::sync::mpsc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, watch};
 
-/// A file that has grown to this is closed and the next one begun.
-const FILE_BYTES: u64 = 64 << 20;
+/// A segment that has grown to this is closed and the next one begun.
+const SEGMENT_BYTES: u64 = 64 << 20;
+/// A segment that is this old is closed, too: the last hour is in no Parquet file.
+const SEGMENT_SPAN: Duration = Duration::from_secs(3600);
+/// Positions of two runs are apart by this much at least; a segment holds fewer frames.
+const APART: u64 = 1_000_000;
 
-/// The log's files, and the one that is being written.
-pub(crate) struct LogWriter {
+struct Segment {
+    stream: StreamWriter<BufWriter<File>>,
+    path: PathBuf,
+    began_at: Timestamp,
+}
+
+/// Writes segments, one after the other.
+pub struct LogWriter {
     folder: PathBuf,
-    budget_bytes: u64,
-    current: Option<(StreamWriter<BufWriter<File>>, PathBuf)>,
-    /// The last name given, so that names rise whatever the machine's clock does.
-    last: Option<i64>,
+    /// Of the next frame.
+    position: Option<u64>,
+    current: Option<Segment>,
+    /// The one that is not to be compacted yet.
+    open: watch::Sender<Option<PathBuf>>,
+    closed: Arc<Notify>,
 }
 
 impl LogWriter {
-    /// Writes into `folder`, which is made when missing; the oldest files go when all are larger than the budget.
-    pub(crate) const fn new(folder: PathBuf, budget_bytes: u64) -> Self {
-        Self { folder, budget_bytes, current: None, last: None }
+    /// Writes into `folder`, which is made when missing. Says which segment is open, and tells of each that is closed.
+    pub(crate) fn new(folder: PathBuf) -> (Self, watch::Receiver<Option<PathBuf>>, Arc<Notify>) {
+        let (open, opened) = watch::channel(None);
+        let closed = Arc::new(Notify::new());
+        (Self { folder, position: None, current: None, open, closed: Arc::clone(&closed) }, opened, closed)
+    }
+
+    /// Writes into `folder` what nobody makes Parquet of while it is written.
+    #[must_use]
+    pub fn alone(folder: PathBuf) -> Self {
+        Self::new(folder).0
     }
 
     /// Writes a batch down; it is in the hands of the system when this returns.
-    fn write(&mut self, batch: &DetectionBatch, at: Timestamp) -> io::Result<()> {
-        let (stream, path) = match &mut self.current {
-            Some(current) => current,
-            None => {
-                let path = next_path(&self.folder, &mut self.last, at, EXTENSION)?;
-                let file = BufWriter::new(File::create_new(&path)?);
-                let stream =
-                    StreamWriter::try_new(file, &DetectionBatch::schema()).map_err(io::Error::other)?;
-                self.current.insert((stream, path))
-            }
-        };
-        stream.write(batch.record_batch()).map_err(io::Error::other)?;
-        stream.get_mut().flush()?;
-        if fs::metadata(path)?.len() >= FILE_BYTES {
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write(&mut self, batch: &DetectionBatch, at: Timestamp) -> io::Result<()> {
+        if self.current.is_none() {
+            self.begin(at)?;
+        }
+        let Some(segment) = &mut self.current else { return Ok(()) };
+        segment.stream.write(batch.record_batch()).map_err(io::Error::other)?;
+        segment.stream.get_mut().flush()?;
+        self.position = self.position.map(|position| position + batch.len() as u64);
+        let full = fs::metadata(&segment.path)?.len() >= SEGMENT_BYTES;
+        if full || at.since(segment.began_at) >= SEGMENT_SPAN {
             self.close();
-            self.keep_budget()?;
         }
         Ok(())
+    }
+
+    fn begin(&mut self, at: Timestamp) -> io::Result<()> {
+        let (position, path) = self.next_path(at, EXTENSION)?;
+        // Said before it is there, so that nobody takes it for one that a crash has left.
+        self.open.send_replace(Some(path.clone()));
+        let file = BufWriter::new(File::create_new(&path)?);
+        let stream = StreamWriter::try_new(file, &DetectionBatch::schema()).map_err(io::Error::other)?;
+        self.position = Some(position);
+        self.current = Some(Segment { stream, path, began_at: at });
+        Ok(())
+    }
+
+    /// The position of what comes next, and its file, behind all others.
+    fn next_path(&self, at: Timestamp, extension: &str) -> io::Result<(u64, PathBuf)> {
+        fs::create_dir_all(&self.folder)?;
+        let now = u64::try_from(at.as_micros()).unwrap_or(0);
+        let position = match self.position {
+            Some(position) => position.max(now),
+            // A clock that was set back since must not put what comes now before what was.
+            None => last_position(&self.folder)?.map_or(now, |last| now.max(last + APART)),
+        };
+        Ok((position, self.folder.join(format!("{position:020}.{extension}"))))
     }
 
     /// Writes a ruling down, between the frames before it and those after it. Whole or not at all.
     fn write_ruling(&mut self, ruling: &Ruling, at: Timestamp) -> io::Result<()> {
         self.close();
-        let path = next_path(&self.folder, &mut self.last, at, RULING_EXTENSION)?;
+        let (position, path) = self.next_path(at, RULING_EXTENSION)?;
         let beside = path.with_extension("tmp");
         let mut file = BufWriter::new(File::create(&beside)?);
         serde_json::to_writer(&mut file, ruling).map_err(io::Error::other)?;
         file.flush()?;
         fs::rename(&beside, &path)?;
-        self.keep_budget()
+        self.position = Some(position + 1);
+        Ok(())
     }
 
     fn write_taken(&mut self, taken: &Input<FrameDetections>, at: Timestamp) -> io::Result<()> {
@@ -68,69 +114,48 @@ impl LogWriter {
         }
     }
 
-    /// Ends the file.
-    fn close(&mut self) {
-        if let Some((mut stream, path)) = self.current.take()
-            && let Err(error) = stream.finish()
-        {
-            tracing::warn!(path = %path.display(), %error, "a detection log could not be ended; it is read up to here");
+    /// Ends the segment.
+    pub fn close(&mut self) {
+        if let Some(mut segment) = self.current.take() {
+            if let Err(error) = segment
+                .stream
+                .finish()
+                .map_err(io::Error::other)
+                .and_then(|()| segment.stream.get_mut().flush())
+            {
+                let path = segment.path.display();
+                tracing::warn!(%path, %error, "a segment of the detection log could not be ended; it is read up to here");
+            }
+            self.open.send_replace(None);
+            self.closed.notify_one();
         }
-    }
-
-    fn keep_budget(&self) -> io::Result<()> {
-        let mut files = files(&self.folder)?;
-        let mut bytes: u64 = files.iter().map(|(_, size)| size).sum();
-        files.reverse();
-        while bytes > self.budget_bytes
-            && let Some((path, size)) = files.pop()
-        {
-            fs::remove_file(path)?;
-            bytes -= size;
-        }
-        Ok(())
     }
 }
 
-/// A name for a new file, behind all others.
-fn next_path(folder: &Path, last: &mut Option<i64>, at: Timestamp, extension: &str) -> io::Result<PathBuf> {
-    let before = match *last {
-        Some(last) => last,
-        None => {
-            fs::create_dir_all(folder)?;
-            let number = |path: &PathBuf| path.file_stem()?.to_str()?.parse::<i64>().ok();
-            files(folder)?.iter().filter_map(|(path, _)| number(path)).max().unwrap_or(-1)
-        }
+/// The highest position that names a file of the log.
+fn last_position(folder: &Path) -> io::Result<Option<u64>> {
+    let mut last = None;
+    let mut put = |path: PathBuf| {
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+        last = last.max(stem);
     };
-    let name = at.as_micros().max(before.saturating_add(1)).max(0);
-    *last = Some(name);
-    Ok(folder.join(format!("{name:020}.{extension}")))
-}
-
-/// The files of a log, oldest first, with their sizes.
-pub(super) fn files(folder: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let path = entry.path();
-        if path.extension().is_some_and(|extension| extension == EXTENSION || extension == RULING_EXTENSION) {
-            files.push((path, entry.metadata()?.len()));
-        }
-    }
-    files.sort();
-    Ok(files)
+    walk(folder, 3, &mut put).map_err(io::Error::other)?;
+    Ok(last)
 }
 
 /// Writes what intake has taken until intake is gone.
 pub(crate) async fn run(
     mut writer: LogWriter,
     mut frames: mpsc::Receiver<(Input<FrameDetections>, Timestamp)>,
+    compactor: Compactor,
     metrics: Metrics,
 ) {
+    let compaction = tokio::spawn(compactor.run());
     while let Some((taken, at)) = frames.recv().await {
         let written = tokio::task::spawn_blocking(move || {
             let result = writer.write_taken(&taken, at);
             if result.is_err() {
-                // What was written before stays; the next batch begins a file of its own.
+                // What was written before stays; the next batch begins a segment of its own.
                 writer.close();
             }
             (writer, result)
@@ -143,4 +168,11 @@ pub(crate) async fn run(
         }
     }
     writer.close();
+    // What is not compacted yet is after the next start; a file that is half written is written again.
+    compaction.abort();
+    if let Err(error) = compaction.await
+        && !error.is_cancelled()
+    {
+        tracing::error!(%error, "what makes Parquet of the detection log has died");
+    }
 }

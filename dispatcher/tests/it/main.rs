@@ -5,11 +5,13 @@
 
 mod api;
 mod channels;
+mod detection_log;
 mod determinism;
 mod fire;
 mod mqtt;
 mod network;
 mod permits;
+mod readers;
 mod replay;
 mod sensors;
 mod simulation;

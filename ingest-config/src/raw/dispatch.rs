@@ -23,10 +23,17 @@ pub struct RawDispatch {
     /// A camera not seen for this long opens a `camera_fault` case.
     #[schemars(range(min = 1.0, max = 2592000.0))]
     pub camera_fault_after_secs: f64,
-    /// Disk for the log of all detections, which `citybrain replay` reads; the oldest are removed first. None is written
-    /// for 0. Takes effect at the next start.
+    /// Room for the log of all detections, which `citybrain replay` and `citybrain tune` read; the oldest are removed
+    /// first. None is written for 0. Takes effect at the next start.
     #[schemars(range(min = 0, max = 1125899906842624_u64))]
     pub log_budget_bytes: u64,
+    /// How long the log is kept; as long as there is room when not given.
+    #[schemars(range(min = 1, max = 36500))]
+    pub log_retention_days: Option<u32>,
+    /// Where the log is kept, for instance `s3://bucket/folder`; `detections` in the data folder when not given. Keys,
+    /// region and endpoint are taken from the environment, `AWS_ACCESS_KEY_ID` and so on. The last hour lies in the data
+    /// folder in any case, and more when the store does not answer. Takes effect at the next start.
+    pub log_url: Option<String>,
     /// So many cases of one kind may be opened in one area within `storm_window_secs`; further sightings become one case
     /// of the area that lists its cameras. Kinds with a pre-alarm are not counted.
     #[schemars(range(min = 1, max = 100000))]
@@ -49,6 +56,8 @@ impl Default for RawDispatch {
             join_distance: 0.25,
             camera_fault_after_secs: 60.0,
             log_budget_bytes: 2 << 30,
+            log_retention_days: None,
+            log_url: None,
             storm_cases: 20,
             storm_window_secs: 600.0,
             cases_per_camera_and_day: 24,

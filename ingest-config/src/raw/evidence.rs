@@ -10,7 +10,7 @@ use serde::Deserialize;
 #[derive(Deserialize, JsonSchema, Default, Clone, Copy)]
 #[serde(deny_unknown_fields)]
 pub struct RawEvidence {
-    /// Detections with a lower score are not logged at all.
+    /// Detections with a lower score say nothing. From 0.05 on they are logged all the same.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub log_floor: Option<f64>,
     /// A detection with this score or a higher one counts as a hit.

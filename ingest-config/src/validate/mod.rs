@@ -9,6 +9,7 @@ mod evidence;
 mod hygiene;
 mod kind;
 mod limits;
+mod log;
 mod model;
 mod people;
 mod polygon;
@@ -74,7 +75,9 @@ pub(crate) fn validate<'d>(
     let people = people_row.map(|row| sign_in::people(&row, site.as_ref().map(|site| site.listen), context));
     let pipeline =
         single(documents, "pipeline", &mut context.problems).map(|row| limits::pipeline(&row, context));
-    let dispatch = single(documents, "dispatch", &mut context.problems).map(|row| limits::dispatch(&row));
+    let dispatch_row = single(documents, "dispatch", &mut context.problems);
+    let log = dispatch_row.as_ref().map(|row| log::log(row, context)).unwrap_or_default();
+    let dispatch = dispatch_row.map(|row| limits::dispatch(&row));
 
     let kind_rows = rows(documents, "kinds", &mut context.problems);
     let (kinds, kind_names) = kind::kinds(&kind_rows, context);
@@ -125,6 +128,7 @@ pub(crate) fn validate<'d>(
         permits,
         pipeline: pipeline?,
         dispatch: dispatch?,
+        log,
     };
     Some((city, origins))
 }

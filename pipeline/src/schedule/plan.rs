@@ -100,6 +100,10 @@ pub struct ModelLabels {
     pub labels: Vec<Label>,
 }
 
+/// Every detection at this score or above is published and logged, whatever a kind's own floor says: what a lower
+/// threshold would have done can only be seen in what was logged.
+const LOGGED_FROM: f32 = 0.05;
+
 /// How a model's labels become detections of a kind in one camera.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KindRule {
@@ -199,7 +203,7 @@ fn model_look(city: &City, camera: &CameraId, model: usize, known: &ModelLabels)
         kinds.push(KindRule {
             kind: kind.clone(),
             labels,
-            log_floor: policy.log_floor,
+            log_floor: policy.log_floor.min(LOGGED_FROM),
             hit_score: policy.hit_score,
             urgent: row.pre_alarm,
             interval: row.look_interval.max(own).max(SHORTEST_INTERVAL),

@@ -80,6 +80,7 @@ pub fn city(cameras: &[(&str, Stream)]) -> City {
             snapshot_max_side: 640,
             load: LoadLimits::DEFAULT,
         },
+        log: citybrain_ingest_config::resolved::LogSettings::default(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,
             max_body_bytes: 1,

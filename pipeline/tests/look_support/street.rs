@@ -91,6 +91,7 @@ pub fn city(data_dir: &Path, cameras: &[&str], kinds: Vec<Kind>, model: PathBuf)
             snapshot_max_side: 320,
             load: LoadLimits::DEFAULT,
         },
+        log: citybrain_ingest_config::resolved::LogSettings::default(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,
             max_body_bytes: 1,

@@ -4,7 +4,6 @@ use super::{CLOCKS_DIFFER, Incidents, MAX_REMEMBERED};
 use crate::evidence::Look;
 use crate::incident::{IncidentChange, Standing};
 use citybrain_types::{CameraId, EventKind, IncidentId};
-use std::time::Duration;
 
 impl Incidents {
     /// Ends incidents that were looked for and not seen for long enough, and forgets what was remembered for long
@@ -24,9 +23,7 @@ impl Incidents {
 
     pub(super) fn end_one(&mut self, look: &Look, id: &IncidentId, changes: &mut Vec<IncidentChange>) {
         let Some(kind) = self.book.get(id).map(|entry| entry.incident.kind.clone()) else { return };
-        let quiet_after = self.quiet_after(&kind);
-        let interval = self.city.kinds.get(&kind).map_or(Duration::ZERO, |row| row.look_interval);
-        let gap = (quiet_after / 4).max(interval * 3);
+        let (quiet_after, gap) = self.quiet_and_gap(&kind);
         let Some(entry) = self.book.get_mut(id) else { return };
         let watched_since = match entry.looked {
             Some((last, since)) if look.captured_at.since(last) <= gap => since.min(look.captured_at),

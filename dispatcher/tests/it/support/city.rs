@@ -156,6 +156,7 @@ pub fn city(data_dir: &Path) -> City {
         permits: Vec::new(),
         store: CaseStore::default(),
         pipeline: PIPELINE,
+        log: citybrain_ingest_config::resolved::LogSettings::default(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 8,
             max_body_bytes: 64 << 10,

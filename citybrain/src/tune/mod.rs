@@ -1,0 +1,115 @@
+//! `citybrain tune`: what other thresholds would have done.
+
+mod html;
+mod sweep;
+mod table;
+
+pub use sweep::{Range, parse_hits};
+
+use crate::cli::TuneArgs;
+use crate::replay::register;
+use anyhow::{Context, bail, ensure};
+use citybrain_dispatcher::log::LOG_FOLDER;
+use citybrain_dispatcher::services::SNAPSHOT_FOLDER;
+use citybrain_dispatcher::tune::{Asked, KnownEvent, Per, Policy, Report, Truth, WhatIf};
+use citybrain_ingest_config::City;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::de::DeserializeOwned;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Goes through the log and tells what each policy leads to.
+#[allow(clippy::print_stdout, reason = "the report is what this command is run for")]
+pub fn tune(args: &TuneArgs) -> anyhow::Result<ExitCode> {
+    let city = Arc::new(citybrain_ingest_config::load(&args.config)?.city);
+    let log = args.recorded.clone().unwrap_or_else(|| city.site.data_dir.join(LOG_FOLDER));
+    ensure!(log.exists(), "there is no detection log at {}; give its folder", log.display());
+    let policies = policies(args, &city)?;
+    let truth = truth(args)?;
+    let report = run(args, &city, &log, &policies, &truth)?;
+    let snapshots = args.snapshots.clone().unwrap_or_else(|| city.site.data_dir.join(SNAPSHOT_FOLDER));
+    if let Some(file) = &args.html {
+        let page = html::page(&city.site.name, &report, &snapshots);
+        std::fs::write(file, page).with_context(|| format!("{} cannot be written", file.display()))?;
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{}", table::table(&report));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run(
+    args: &TuneArgs,
+    city: &Arc<City>,
+    log: &Path,
+    policies: &[Policy],
+    truth: &Truth,
+) -> anyhow::Result<Report> {
+    let per = match args.per {
+        crate::cli::TunePer::City => Per::City,
+        crate::cli::TunePer::Area => Per::Area,
+        crate::cli::TunePer::Camera => Per::Camera,
+    };
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let asked = Asked { budget: args.budget, miss_rate: args.miss_rate, per, threads };
+    let what_if = WhatIf::new(Arc::clone(city), Arc::new(register(city)?), asked);
+    // Hides itself where nobody looks at a terminal.
+    let bar = ProgressBar::new(0);
+    if let Ok(style) =
+        ProgressStyle::with_template("{bar:32} {pos} of {len} parts of the log, {elapsed}, {eta} left")
+    {
+        bar.set_style(style);
+    }
+    let report = what_if.run(log, policies, truth, &mut |progress| {
+        bar.set_length(progress.of as u64);
+        bar.set_position(progress.read as u64);
+        true
+    });
+    bar.finish_and_clear();
+    Ok(report?)
+}
+
+/// Policies from files and from ranges.
+fn policies(args: &TuneArgs, city: &City) -> anyhow::Result<Vec<Policy>> {
+    let mut policies = Vec::new();
+    for file in &args.policy {
+        policies.push(read(file)?);
+    }
+    policies.extend(sweep::policies(args, city)?);
+    if policies.is_empty() {
+        bail!(
+            "nothing to compare: give a range such as --hit-score 0.3..0.8, or a policy with --policy FILE"
+        );
+    }
+    Ok(policies)
+}
+
+fn truth(args: &TuneArgs) -> anyhow::Result<Truth> {
+    let mut truth: Truth = args.truth.as_deref().map_or_else(|| Ok(Truth::default()), read)?;
+    if let Some(file) = &args.events {
+        let events: Vec<KnownEvent> = read(file)?;
+        truth.events.extend(events);
+    }
+    truth.complete |= args.complete;
+    Ok(truth)
+}
+
+fn read<T: DeserializeOwned>(file: &Path) -> anyhow::Result<T> {
+    let text = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is not what it should be", file.display()))
+}
+
+/// A number above zero.
+pub fn parse_positive(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number > 0.0);
+    number.ok_or_else(|| format!("'{text}' is not a number above 0"))
+}
+
+/// A share between nothing and all.
+pub fn parse_share(text: &str) -> Result<f64, String> {
+    let share = parse_positive(text)?;
+    if share < 1.0 { Ok(share) } else { Err(format!("'{text}' is not a share between 0 and 1")) }
+}

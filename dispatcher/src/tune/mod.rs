@@ -1,0 +1,29 @@
+//! What another policy would have done: the log, judged again by the same evidence and incident code.
+//!
+//! [`WhatIf`] goes through a log once, under the policy in force and any number of others. It reads the columns that
+//! evidence needs, keeps a city ([`street`]) for each policy, and holds what they open against each other and against
+//! what is known. Memory is bounded by one part of the log (some hundred thousand frames) and the cases that are kept.
+
+mod chunk;
+mod columns;
+mod draw;
+mod figures;
+mod frames;
+mod policy;
+mod report;
+mod street;
+mod suggest;
+mod truth;
+mod what_if;
+
+#[cfg(test)]
+mod tests;
+
+pub use draw::{cases_svg, escaped, shares_svg};
+pub use policy::{MAX_OVERRIDES, Override, Policy, PolicyError, Scope};
+pub use report::{
+    CaseSketch, Curve, CurvePoint, Delay, Figures, Gap, Goal, LogSummary, MAX_GAPS, MAX_LISTED, Outcome,
+    Report, Share, Suggestion,
+};
+pub use truth::{About, Judgement, KnownEvent, Truth, Verdict};
+pub use what_if::{Asked, MAX_POLICIES, Per, Progress, TuneError, WhatIf};
