@@ -9,8 +9,8 @@
 //!
 //! [`Evidence`] is the decision, without clock or I/O; [`run`] is the stage around it.
 
-mod alone;
 mod almost;
+mod alone;
 mod fixed;
 mod health;
 mod opinion;
@@ -26,8 +26,8 @@ mod opinion_tests;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use alone::{Alone, PAST_SPEAKS, Together};
 pub use almost::Almost;
+pub(crate) use alone::{Alone, PAST_SPEAKS, Together};
 pub use fixed::MicroNats;
 pub use places::MAX_TRACKS;
 pub use policy::{centre_distance, same_place};
