@@ -16,7 +16,11 @@ const colour = (name) => {
 async function read() {
   const answer = await fetch("/map/features", { cache: "no-store" });
   if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
-  return answer.json();
+  const found = await answer.json();
+  const note = document.getElementById("nowhere");
+  note.textContent = note.dataset.words.replace("#", found.nowhere);
+  note.hidden = found.nowhere === 0;
+  return found;
 }
 
 const point = (mark, properties) =>
@@ -117,6 +121,6 @@ function soon() {
   due ??= setTimeout(async () => {
     try { show(await read()); } catch { /* the next event tries again */ }
     due = null;
-  }, 300);
+  }, 1000);
 }
 for (const name of ["case", "camera", "missed"]) onEvent(name, soon);

@@ -4,6 +4,8 @@ use crate::orders::Entered;
 use crate::pages::Choice;
 use crate::rows::Writer;
 use citybrain_dispatcher::CaseView;
+use citybrain_dispatcher::people::Actor;
+use citybrain_dispatcher::people::role::may_act;
 use citybrain_types::{CaseAction, VoidReason};
 
 /// How a field is filled in.
@@ -34,7 +36,7 @@ pub struct Field {
     pub value: String,
 }
 
-/// An action that a case allows.
+/// An action that a case allows and its reader may take.
 pub struct ActionForm {
     /// Its code.
     pub code: &'static str,
@@ -52,9 +54,10 @@ pub struct ActionForm {
     pub given_reason: String,
 }
 
-/// The forms of what a case allows now, with what was entered in one of them.
-pub fn forms(view: &CaseView, writer: &Writer, entered: Option<&Entered>) -> Vec<ActionForm> {
-    view.allowed.iter().map(|action| form(*action, view, writer, entered)).collect()
+/// The forms of what a case allows now and somebody may do, with what was entered in one of them.
+pub fn forms(view: &CaseView, actor: &Actor, writer: &Writer, entered: Option<&Entered>) -> Vec<ActionForm> {
+    let his = view.allowed.iter().filter(|action| may_act(actor, **action).is_ok());
+    his.map(|action| form(*action, view, writer, entered)).collect()
 }
 
 fn form(action: CaseAction, view: &CaseView, writer: &Writer, entered: Option<&Entered>) -> ActionForm {

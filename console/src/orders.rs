@@ -97,7 +97,9 @@ pub async fn act(
     });
     let order = match order {
         Ok(order) => order,
-        Err(why) => return refused(&services, &visitor, &id, Refusal { why, seen: None, entered }).await,
+        Err(why) => {
+            return refused(&services, &visitor, &actor, &id, Refusal { why, seen: None, entered }).await;
+        }
     };
     match services.act(&id, &order, seen, |_| None).await {
         Ok(_) => {
@@ -111,16 +113,22 @@ pub async fn act(
         Err(OrderError::Store(error)) => unavailable(&services, &visitor, &error),
         Err(OrderError::Stale { .. }) => {
             let why = visitor.language.t("case.stale").to_owned();
-            refused(&services, &visitor, &id, Refusal { why, seen, entered }).await
+            refused(&services, &visitor, &actor, &id, Refusal { why, seen, entered }).await
         }
         Err(error) => {
             let why = error.to_string();
-            refused(&services, &visitor, &id, Refusal { why, seen, entered }).await
+            refused(&services, &visitor, &actor, &id, Refusal { why, seen, entered }).await
         }
     }
 }
 
-async fn refused(services: &Services, visitor: &Visitor, id: &CaseId, refusal: Refusal) -> Response {
-    let page = case::show(services, visitor, id, Some(refusal)).await;
+async fn refused(
+    services: &Services,
+    visitor: &Visitor,
+    actor: &Actor,
+    id: &CaseId,
+    refusal: Refusal,
+) -> Response {
+    let page = case::show(services, visitor, actor, id, Some(refusal)).await;
     if page.status().is_success() { (StatusCode::CONFLICT, page).into_response() } else { page }
 }

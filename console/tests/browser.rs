@@ -209,7 +209,7 @@ async fn verdicts_are_given_by_one_key_each_and_taken_back_by_another() -> anyho
     let browser = Browser::open(&town.home, &Look::default()).await?;
     browser.go("/review").await?;
     browser.run("document.getElementById('by').value = 'Li Wei'", Value::Null).await?;
-    let item = "document.getElementById('item')?.dataset.item ?? ''";
+    let item = "(document.getElementById('item')?.dataset.item ?? '')";
     let first = browser.run(&format!("return {item}"), Value::Null).await?;
     let first = first.as_str().context("an item waits")?.to_owned();
     browser.keys("f").await?;

@@ -59,6 +59,12 @@ struct Alarm {
     can_assign: bool,
 }
 
+/// What a camera has seen since: its last looks and the one it shows now.
+struct Pictures {
+    strip: Vec<String>,
+    live: Option<String>,
+}
+
 /// How far up an alarm stands: what awaits a verdict before what has one, pre-alarms before the rest.
 fn rank(case: &Case, pre_alarm: bool) -> u8 {
     match (case.state, pre_alarm) {
@@ -87,7 +93,7 @@ async fn open_alarms(services: &Services) -> Result<Vec<(u8, Case)>, StoreError>
     Ok(alarms)
 }
 
-async fn board(State(services): State<Services>, visitor: Visitor) -> Response {
+async fn board(State(services): State<Services>, visitor: Visitor, actor: Actor) -> Response {
     let mut found = match open_alarms(&services).await {
         Ok(found) => found,
         Err(error) => return unavailable(&services, &visitor, &error),
@@ -104,7 +110,8 @@ async fn board(State(services): State<Services>, visitor: Visitor) -> Response {
             let stamp = camera.status.last_look_at.map_or(0, Timestamp::as_millis);
             camera.status.snapshot.as_ref().map(|path| format!("{path}?at={stamp}"))
         });
-        alarms.push(alarm(&services, case, *rank, strip, live, &writer));
+        let pictures = Pictures { strip, live };
+        alarms.push(alarm(&services, &actor, case, *rank, pictures, &writer));
     }
     let live =
         cameras.iter().filter(|camera| matches!(camera.status.state.name(), "live" | "resting")).count();
@@ -120,24 +127,25 @@ async fn board(State(services): State<Services>, visitor: Visitor) -> Response {
 
 fn alarm(
     services: &Services,
+    actor: &Actor,
     case: &Case,
     rank: u8,
-    strip: Vec<String>,
-    live: Option<String>,
+    pictures: Pictures,
     writer: &Writer,
 ) -> Alarm {
     let city = services.city();
     let within = city.kinds.get(&case.kind).and_then(|kind| kind.incident.confirm_within);
     let open = matches!(case.state, CaseState::Reported | CaseState::Verifying);
     let can = allowed(case);
-    let any = |wanted: &[CaseAction]| wanted.iter().any(|action| can.contains(action));
+    let can_take = |action: &CaseAction| can.contains(action) && may_act(actor, *action).is_ok();
+    let any = |wanted: &[CaseAction]| wanted.iter().any(can_take);
     Alarm {
         case: CaseRow::new(case, writer),
         open: open && rank == 0,
         until: within.filter(|_| open).map(|within| case.first_seen_at.plus(within).as_millis()),
         since: case.opened_at.as_millis(),
-        strip,
-        live,
+        strip: pictures.strip,
+        live: pictures.live,
         can_confirm: any(&[CaseAction::File]),
         can_withdraw: any(&[CaseAction::Void]),
         can_assign: any(&[

@@ -12,6 +12,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use citybrain_dispatcher::Services;
+use citybrain_dispatcher::people::Actor;
 use citybrain_types::CaseId;
 
 /// Its routes.
@@ -49,15 +50,26 @@ struct RefusalRow {
     since: Vec<TrailRow>,
 }
 
-async fn case(State(services): State<Services>, visitor: Visitor, Path(id): Path<String>) -> Response {
+async fn case(
+    State(services): State<Services>,
+    visitor: Visitor,
+    actor: Actor,
+    Path(id): Path<String>,
+) -> Response {
     match CaseId::new(&id) {
-        Ok(id) => show(&services, &visitor, &id, None).await,
+        Ok(id) => show(&services, &visitor, &actor, &id, None).await,
         Err(_) => not_found(&services, &visitor, visitor.language.t("shell.bad_case").to_owned()),
     }
 }
 
 /// The page of a case, with an order that was not followed where there was one.
-pub async fn show(services: &Services, visitor: &Visitor, id: &CaseId, refusal: Option<Refusal>) -> Response {
+pub async fn show(
+    services: &Services,
+    visitor: &Visitor,
+    actor: &Actor,
+    id: &CaseId,
+    refusal: Option<Refusal>,
+) -> Response {
     let (view, incident) = match (services.case(id).await, services.why(id).await) {
         (Ok(Some(view)), Ok(incident)) => (view, incident),
         (Ok(None), _) => {
@@ -71,7 +83,7 @@ pub async fn show(services: &Services, visitor: &Visitor, id: &CaseId, refusal: 
     let reasons = incident.iter().flat_map(|incident| &incident.reasons);
     let members = incident.iter().flat_map(|incident| incident.members.keys());
     let entered = refusal.as_ref().map(|refusal| &refusal.entered);
-    let actions = forms(&view, &writer, entered);
+    let actions = forms(&view, actor, &writer, entered);
     let row = |refusal: &Refusal| {
         let seen = refusal.seen.unwrap_or(u32::MAX);
         let since = view.trail.iter().filter(|change| change.version > seen);

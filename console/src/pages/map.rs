@@ -9,13 +9,13 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use citybrain_dispatcher::{Services, StoreError};
-use citybrain_types::Case;
+use citybrain_dispatcher::Services;
+use citybrain_types::{Case, Priority};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Cases listed under the map; the map itself shows all.
-const LISTED: usize = 100;
+const LISTED: u32 = 100;
 
 /// Its routes.
 pub fn routes() -> Router<Services> {
@@ -27,7 +27,6 @@ pub fn routes() -> Router<Services> {
 struct MapPage {
     frame: Frame,
     cases: Vec<CaseRow>,
-    nowhere: usize,
     cameras: Vec<CameraGroup>,
 }
 
@@ -43,6 +42,8 @@ struct CameraGroup {
 pub struct Features {
     cameras: Vec<CameraMark>,
     cases: Vec<CaseMark>,
+    /// Open cases without a position.
+    nowhere: usize,
     areas: Vec<AreaMark>,
 }
 
@@ -70,12 +71,8 @@ struct AreaMark {
     outline: Vec<[f64; 2]>,
 }
 
-async fn open(services: &Services) -> Result<Vec<Case>, StoreError> {
-    services.open_cases().await
-}
-
 async fn map(State(services): State<Services>, visitor: Visitor) -> Response {
-    let cases = match open(&services).await {
+    let cases = match services.open_part(0, LISTED).await {
         Ok(cases) => cases,
         Err(error) => return unavailable(&services, &visitor, &error),
     };
@@ -89,14 +86,13 @@ async fn map(State(services): State<Services>, visitor: Visitor) -> Response {
     let group = |(area, (watched, all))| CameraGroup { area, watched, all };
     page(&MapPage {
         frame: Frame::new(&services, &visitor, "map"),
-        nowhere: cases.iter().filter(|case| case.position.is_none()).count(),
-        cases: cases.iter().take(LISTED).map(|case| CaseRow::new(case, &writer)).collect(),
+        cases: cases.iter().map(|case| CaseRow::new(case, &writer)).collect(),
         cameras: groups.into_iter().map(group).collect(),
     })
 }
 
 async fn features(State(services): State<Services>, visitor: Visitor) -> Response {
-    let cases = match open(&services).await {
+    let cases = match services.open_cases().await {
         Ok(cases) => cases,
         Err(error) => return unavailable(&services, &visitor, &error),
     };
@@ -107,13 +103,13 @@ async fn features(State(services): State<Services>, visitor: Visitor) -> Respons
         let (id, name, state, tone) = (row.id, row.name, row.state, row.tone);
         camera.position.map(|position| CameraMark { id, name, state, tone, position })
     };
+    // A mark needs less than a row, and there may be thousands.
     let case = |case: &Case| {
-        let row = CaseRow::new(case, &writer);
         case.position.map(|position| CaseMark {
-            id: row.id,
-            kind: row.kind_name,
-            state: row.state_name,
-            urgent: row.urgent,
+            id: case.id.to_string(),
+            kind: writer.kind(&case.kind),
+            state: writer.state(case.state),
+            urgent: case.priority != Priority::Normal,
             position,
         })
     };
@@ -123,6 +119,7 @@ async fn features(State(services): State<Services>, visitor: Visitor) -> Respons
     Json(Features {
         cameras: services.cameras().into_iter().filter_map(camera).collect(),
         cases: cases.iter().filter_map(case).collect(),
+        nowhere: cases.iter().filter(|case| case.position.is_none()).count(),
         areas: areas.collect(),
     })
     .into_response()

@@ -57,7 +57,11 @@ impl CaseRow {
             last_seen: time.show(case.last_seen_at),
             opened: time.show(case.opened_at),
             deadline: time.show_or_dash(case.deadline_at),
-            score: format!("{:.0} %", case.score * 100.0),
+            // What people tell of has no score.
+            score: case
+                .camera
+                .as_ref()
+                .map_or_else(|| "–".to_owned(), |_| format!("{:.0} %", case.score * 100.0)),
             departments: departments.join(", "),
             position: case.position.map(|[longitude, latitude]| degrees(longitude, latitude)),
             coordinates: case.position.map(|[longitude, latitude]| (longitude, latitude)),

@@ -3,16 +3,16 @@
 //! A segment is removed only when all its files are in the store, and their content is on the disk where the store is a
 //! folder. While the store does not answer, segments stay where they are, under the budget, and are tried again.
 
-use super::read::{LogError, read_segment, walk};
+use super::read::{LogError, has_extension, read_segment, walk};
 use super::rows::Logged;
 use super::store::LogStore;
-use super::{EXTENSION, PARQUET, TORN, district, parquet_file};
+use super::{EXTENSION, PARQUET, RULING_EXTENSION, TORN, district, parquet_file, rulings};
 use crate::metrics::Metrics;
 use citybrain_ingest_config::City;
 use citybrain_types::{CameraId, Clock, DetectionBatch, Timestamp};
 use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,11 +87,15 @@ impl Compactor {
         stored?;
         let city = Arc::clone(&self.city.borrow());
         let now = self.clock.now();
-        keep(&self.store, city.log.retention, budget(&city), now).await
+        keep(&self.store, first_segment(&self.folder)?, city.log.retention, budget(&city), now).await
     }
 
     async fn compact(&self) -> Result<(), CompactError> {
-        for path in self.closed_segments()? {
+        for path in self.closed()? {
+            if has_extension(&path, RULING_EXTENSION) {
+                rulings::move_to(&self.store, &path).await?;
+                continue;
+            }
             let city = Arc::clone(&self.city.borrow());
             let torn = compact_one(&self.store, city, path).await?;
             (0..torn).for_each(|_| self.metrics.log_torn());
@@ -99,19 +103,20 @@ impl Compactor {
         Ok(())
     }
 
-    /// Closed segments, the oldest first.
-    fn closed_segments(&self) -> Result<Vec<PathBuf>, CompactError> {
-        let mut segments = segments(&self.folder)?;
+    /// Closed segments and rulings, the oldest first.
+    fn closed(&self) -> Result<Vec<PathBuf>, CompactError> {
+        let mut written = written(&self.folder)?;
         // Read after the list: what was begun since is not in it, and what is open now was open then or is not in it.
         let open = self.open.borrow().clone();
-        segments.retain(|path| open.as_ref() != Some(path));
-        Ok(segments)
+        written.retain(|path| open.as_ref() != Some(path));
+        Ok(written)
     }
 
     /// Removes the oldest segments where they alone are beyond the budget.
     fn keep_segments_within_budget(&self) -> Result<(), CompactError> {
         let budget = budget(&self.city.borrow());
-        let sized = self.closed_segments()?.into_iter().map(|path| {
+        let segments = self.closed()?.into_iter().filter(|path| has_extension(path, EXTENSION));
+        let sized = segments.map(|path| {
             let bytes = std::fs::metadata(&path).map(|file| file.len()).unwrap_or_default();
             (path, bytes)
         });
@@ -170,15 +175,21 @@ const fn budget(city: &City) -> u64 {
     city.dispatch.log_budget_bytes
 }
 
-/// The segments in a folder, the oldest first.
-fn segments(folder: &Path) -> Result<Vec<PathBuf>, CompactError> {
-    let mut segments = Vec::new();
+/// The segments and rulings in a folder, the oldest first.
+fn written(folder: &Path) -> Result<Vec<PathBuf>, CompactError> {
+    let mut written = Vec::new();
     if folder.is_dir() {
-        walk(folder, 1, &mut |path| segments.push(path))?;
+        walk(folder, 1, &mut |path| written.push(path))?;
     }
-    segments.retain(|path| path.extension().is_some_and(|extension| extension == EXTENSION));
-    segments.sort();
-    Ok(segments)
+    written.retain(|path| has_extension(path, EXTENSION) || has_extension(path, RULING_EXTENSION));
+    written.sort();
+    Ok(written)
+}
+
+/// The position of the first frame that is still in a segment.
+fn first_segment(folder: &Path) -> Result<Option<u64>, CompactError> {
+    let first = written(folder)?.into_iter().find(|path| has_extension(path, EXTENSION));
+    Ok(first.and_then(|path| path.file_stem()?.to_str()?.parse().ok()))
 }
 
 /// Makes Parquet of every segment in a folder, whatever version wrote it; says how many there were, and how many of them
@@ -192,7 +203,11 @@ pub async fn compact_all(
     city: &Arc<City>,
 ) -> Result<(u64, u64), CompactError> {
     let (mut done, mut torn) = (0, 0);
-    for path in segments(folder)? {
+    for path in written(folder)? {
+        if has_extension(&path, RULING_EXTENSION) {
+            rulings::move_to(store, &path).await?;
+            continue;
+        }
         torn += compact_one(store, Arc::clone(city), path).await?;
         done += 1;
     }
@@ -278,12 +293,20 @@ pub async fn write_segment(
 /// Removes what is older than the log is kept, and then the oldest until the rest is within the budget.
 async fn keep(
     store: &LogStore,
+    first_segment: Option<u64>,
     retention: Option<Duration>,
     budget: u64,
     now: Timestamp,
 ) -> Result<(), CompactError> {
     let prefix = (!store.prefix.as_ref().is_empty()).then_some(&store.prefix);
     let listed: Vec<_> = store.objects.list(prefix).try_collect().await?;
+    let is_ruling = |object: &&ObjectMeta| rulings::position(&object.location).is_some();
+    let mut bytes: u64 = listed.iter().filter(is_ruling).map(|object| object.size).sum();
+    let rulings = listed.iter().filter_map(|object| {
+        let path = object.location.clone();
+        Some((rulings::position(&path)?, path))
+    });
+    let rulings: Vec<(u64, ObjectPath)> = rulings.collect();
     let mut files: Vec<(String, ObjectPath, u64)> = listed
         .into_iter()
         .filter(|object| object.location.extension() == Some(PARQUET))
@@ -292,17 +315,29 @@ async fn keep(
     // By day, then by segment.
     files.sort_by(|a, b| (&a.0, a.1.filename()).cmp(&(&b.0, b.1.filename())));
     let oldest = retention.map(|kept| district::day(now.minus(kept.saturating_add(DAY))));
-    let mut bytes: u64 = files.iter().map(|(_, _, bytes)| bytes).sum();
+    bytes += files.iter().map(|(_, _, bytes)| bytes).sum::<u64>();
+    let mut left = (first_segment, None);
     for (day, path, size) in files {
         let expired = oldest.as_ref().is_some_and(|oldest| day <= *oldest);
         if !expired && bytes <= budget {
-            break;
+            // By day, and one day's files by segment: the first that is left need not be the first that was written.
+            left.0 = [left.0, stem_of(&path)].into_iter().flatten().min();
+            left.1.get_or_insert(day);
+            continue;
         }
         store.objects.delete(&path).await?;
         tracing::info!(%path, expired, "a file of the detection log is removed");
         bytes -= size;
     }
-    Ok(())
+    let (Some(first), day) = left else { return Ok(()) };
+    let since = day.and_then(|day| format!("{day}T00:00:00Z").parse().ok()).unwrap_or(Timestamp::EPOCH);
+    let before = rulings.into_iter().filter(|(position, _)| *position < first).collect();
+    rulings::forget(store, before, since).await
+}
+
+/// The position in a file's name.
+fn stem_of(path: &ObjectPath) -> Option<u64> {
+    path.filename()?.split('.').next()?.parse().ok()
 }
 
 fn day_of(path: &ObjectPath) -> Option<String> {

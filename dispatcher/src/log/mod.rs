@@ -14,6 +14,7 @@ mod district;
 mod parquet_file;
 mod read;
 mod rows;
+mod rulings;
 mod store;
 mod write;
 

@@ -72,6 +72,22 @@ impl LogStore {
         }
     }
 
+    /// The folders of this machine that hold a city's log, in the order in which they are to be read: first what has
+    /// become Parquet, where that is not in a store elsewhere, then what has not yet.
+    #[must_use]
+    pub fn folders(city: &City) -> Vec<PathBuf> {
+        let url = city.log.url.as_ref().filter(|url| url.scheme() == "file");
+        let own = city.site.data_dir.join(LOG_FOLDER);
+        let stored = url.and_then(|url| url.to_file_path().ok()).filter(|stored| *stored != own);
+        stored.into_iter().chain([own]).filter(|folder| folder.is_dir()).collect()
+    }
+
+    /// Whether it is a folder of this machine, and that one.
+    pub(super) fn is_at(&self, folder: &Path) -> bool {
+        let own = self.folder.as_ref().and_then(|own| own.canonicalize().ok());
+        own.is_some() && own == folder.canonicalize().ok()
+    }
+
     /// The path of a partition's file.
     pub(super) fn path(&self, day: &str, district: &str, stem: &str) -> ObjectPath {
         let own =

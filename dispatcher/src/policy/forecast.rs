@@ -1,6 +1,6 @@
 //! What a policy would have led to: the last days of the log under it, and under what is in force.
 
-use crate::log::{self, Entry, LOG_FOLDER, LogError};
+use crate::log::{self, Entry, LogError, LogStore};
 use crate::permit::Register;
 use crate::replay::{Replay, Replayed};
 use crate::ruling::{Decided, Ruling};
@@ -131,7 +131,7 @@ pub struct Forecast {
 pub type Side = (Arc<City>, BTreeMap<EventKind, Calibration>);
 
 /// Reads the log of the first side's city from a moment on, under all sides at once; tells what each other side leads to
-/// against the first.
+/// against the first. What lies in a store that is no folder of this machine is not read.
 ///
 /// # Errors
 /// [`LogError`] when a file of the log cannot be read. A log that is not there yet is an empty one.
@@ -142,7 +142,7 @@ pub fn forecasts(
     made_at: Timestamp,
 ) -> Result<Vec<Forecast>, LogError> {
     let Some((first, _)) = sides.first() else { return Ok(Vec::new()) };
-    let folder = first.site.data_dir.join(LOG_FOLDER);
+    let folders = LogStore::folders(first);
     let mut replays: Vec<Replay> = sides
         .into_iter()
         .map(|(city, calibration)| {
@@ -152,7 +152,7 @@ pub fn forecasts(
         })
         .collect();
     let mut read = Read::default();
-    if folder.is_dir() {
+    for folder in folders {
         log::read_entries(
             &folder,
             |entry| {

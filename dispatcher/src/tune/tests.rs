@@ -3,16 +3,47 @@
 use super::street::Street;
 use super::{Asked, Override, Policy, Scope, WhatIf};
 use crate::incident::Incident;
-use crate::log::{LogStore, Logged, write_segment};
+use crate::log::{LogStore, Logged, RULING_EXTENSION, write_segment};
+use crate::permit::{Permit, PermitGround, Register};
+use crate::policy::InForce;
+use crate::policy::rules::{self, Calibration, CalibrationMethod, Ece, Numbers, PolicyRule};
 use crate::replay::Replay;
+use crate::ruling::{Decided, Ruling};
+use crate::sensor;
+use crate::silence::Silence;
 use crate::testing::city::{START, around, camera_id, city, dark, fire, look, opinion, with_box};
 use citybrain_ingest_config::City;
-use citybrain_types::{DetectionBatch, EventKind, FrameDetections, IncidentId};
+use citybrain_ingest_config::resolved::{Raises, Sensor, SensorFormat};
+use citybrain_types::{DetectionBatch, EventKind, FrameDetections, IncidentId, Score, Timestamp, VoidReason};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+fn litter() -> EventKind {
+    EventKind::new("littering")
+}
+
+/// Rain, which makes fire likelier: any kind would do.
+fn gauge() -> Sensor {
+    Sensor {
+        id: camera_id("rain"),
+        name: "Rain gauge".to_owned(),
+        broker: "mqtt://127.0.0.1:1883".parse().unwrap(),
+        credentials: None,
+        topic: "rain/1".to_owned(),
+        format: SensorFormat::Json,
+        value: String::new(),
+        kind: fire(),
+        alarm_at: 5.0,
+        falling: false,
+        score: 0.95,
+        raises: Some(Raises { nats: 1.5, within_m: 3_000.0 }),
+        position: Some([121.5, 31.2]),
+        area: None,
+    }
+}
 
 fn street(confirm: bool) -> City {
     let mut city = city(Path::new("unused"));
@@ -22,6 +53,9 @@ fn street(confirm: bool) -> City {
     row.incident.inhibits.insert(EventKind::new("littering"));
     row.incident.recurs_within = Duration::from_secs(300);
     row.incident.rejected_for = Duration::from_secs(200);
+    row.evidence.change_nats = 1.5;
+    city.kinds.get_mut(&litter()).unwrap().incident.needs_permit = true;
+    city.sensors.push(gauge());
     city.dispatch.incident_quiet_after = Duration::from_secs(40);
     city.cameras.get_mut(&camera_id("gate-2")).unwrap().position = Some([121.6, 31.2]);
     city
@@ -39,6 +73,17 @@ struct Glance {
     asks: Option<f32>,
     again: bool,
     late: bool,
+    change: Option<f32>,
+    rain: Option<f64>,
+    /// Somebody decides something first.
+    decides: Option<u8>,
+}
+
+/// What stands in the log.
+#[derive(Debug, Clone)]
+enum Told {
+    Seen(FrameDetections),
+    Said(Ruling),
 }
 
 fn glance() -> impl Strategy<Value = Glance> {
@@ -46,25 +91,105 @@ fn glance() -> impl Strategy<Value = Glance> {
     let wait = prop_oneof![20 => 100_u64..1_500, 1 => 20_000_u64..400_000];
     let rare = || proptest::bool::weighted(0.05);
     let asks = proptest::option::weighted(0.2, 0.05_f32..1.0);
-    ((0_usize..4, wait, score(), score(), any::<bool>()), (rare(), asks, rare(), rare())).prop_map(
-        |((camera, wait_ms, fire, litter, left), (dark, asks, again, late))| Glance {
-            camera,
-            wait_ms,
-            fire,
-            litter,
-            left,
-            dark,
-            asks,
-            again,
-            late,
+    let beside = (
+        proptest::option::weighted(0.3, 0.0_f32..=1.0),
+        proptest::option::weighted(0.04, prop_oneof![Just(1.0), Just(20.0)]),
+        proptest::option::weighted(0.05, 0_u8..8),
+    );
+    ((0_usize..4, wait, score(), score(), any::<bool>()), (rare(), asks, rare(), rare()), beside).prop_map(
+        |((camera, wait_ms, fire, litter, left), (dark, asks, again, late), (change, rain, decides))| {
+            Glance { camera, wait_ms, fire, litter, left, dark, asks, again, late, change, rain, decides }
         },
     )
 }
 
-fn story(glances: &[Glance]) -> Vec<FrameDetections> {
-    let (mut frames, mut at) = (Vec::new(), START);
+/// Thresholds of the kind that no policy of the test names, so that either may be laid over the other; with `fire`, of
+/// both. The calibration is steep where it crosses even odds.
+fn thresholds(fire_too: bool) -> Decided {
+    let rule = |kind, hit_score, open_at| PolicyRule {
+        kind,
+        cameras: BTreeSet::new(),
+        areas: BTreeSet::new(),
+        set: Numbers {
+            hit_score: Some(hit_score),
+            open_at: Some(open_at),
+            quiet_after_secs: Some(15.0),
+            ..Numbers::default()
+        },
+    };
+    let of_fire = fire_too.then(|| rule(fire(), 0.35, 2.0));
+    let rules = std::iter::once(rule(litter(), 0.3, 1.5)).chain(of_fire).collect();
+    let ece = Ece { value: 0.0, low: 0.0, high: 0.0 };
+    let calibration = Calibration {
+        method: CalibrationMethod::Isotonic,
+        knots: vec![[0.1, 0.05], [0.2, 0.3], [0.4, 0.9]],
+        fitted_at: START,
+        verdicts: 100,
+        ece_before: ece,
+        ece_after: ece,
+    };
+    let calibration = BTreeMap::from([(fire(), calibration)]);
+    let policy = Arc::new(rules::Policy { rules, calibration, ..rules::Policy::default() });
+    Decided::Thresholds { live: InForce { id: "other".to_owned(), version: 1, policy } }
+}
+
+/// What somebody decides; of the cases so far, about the last.
+fn decided(what: u8, at: Timestamp, so_far: &Replay, fire_too: bool) -> Option<Ruling> {
+    let silence = |kind: EventKind, secs: u64| Silence {
+        id: format!("silence of {kind}"),
+        by: "li".to_owned(),
+        reason: "market day".to_owned(),
+        created_at: at,
+        starts_at: at,
+        ends_at: at.plus(Duration::from_secs(secs)),
+        kinds: BTreeSet::from([kind]),
+        cameras: BTreeSet::from([camera_id("gate-1"), camera_id("gate-3")]),
+        areas: BTreeSet::new(),
+        around: None,
+        ended_by: None,
+    };
+    let permit = |area: &str| Permit {
+        id: "P-1".to_owned(),
+        holder: "the market".to_owned(),
+        from: at,
+        to: at.plus(Duration::from_secs(120)),
+        ground: PermitGround::Area(area.to_owned()),
+    };
+    let what = match what {
+        0 | 1 => {
+            let case = so_far.cases().max_by_key(|case| case.incident.last_seen_at)?;
+            Decided::Refused {
+                case: case.case.id.clone(),
+                incident: case.incident.id.clone(),
+                because: VoidReason::FalseAlarm,
+                by: "li".to_owned(),
+                department: None,
+                reason: "a lorry".to_owned(),
+            }
+        }
+        2 => Decided::Silenced { silence: silence(litter(), 60) },
+        3 => Decided::Silenced { silence: silence(fire(), 60) },
+        4 => {
+            let register = Register { permits: vec![permit("harbour")], ..Register::default() };
+            Decided::Permits { register: Arc::new(register) }
+        }
+        5 | 6 => thresholds(fire_too),
+        _ => Decided::Thresholds { live: InForce::default() },
+    };
+    Some(Ruling { at, what })
+}
+
+fn story(city: &City, glances: &[Glance], fire_too: bool) -> Vec<Told> {
+    let (mut told, mut at) = (Vec::new(), START);
+    let mut so_far = Replay::new(Arc::new(city.clone()), Arc::default());
     for (n, glance) in (1_u64..).zip(glances) {
         at = at.plus(Duration::from_millis(glance.wait_ms));
+        let mut frames: Vec<FrameDetections> = Vec::new();
+        if let Some(ruling) = glance.decides.and_then(|what| decided(what, at, &so_far, fire_too)) {
+            so_far.rule(&ruling);
+            told.push(Told::Said(ruling));
+        }
+        frames.extend(glance.rain.map(|millimetres| sensor::look(&gauge(), millimetres, at)));
         let name = ["gate-1", "gate-2", "gate-3", "gate-4"][glance.camera];
         let mut frame = if glance.dark { dark(name, n) } else { look(name, n) };
         frame.sequence = 1_000 + 2 * n;
@@ -75,6 +200,8 @@ fn story(glances: &[Glance]) -> Vec<FrameDetections> {
             for (kind, score) in [("fire", glance.fire), ("littering", glance.litter)] {
                 if let Some(score) = score {
                     frame = with_box(frame, kind, score, around(x, 0.5));
+                    let found = frame.detections.last_mut().unwrap();
+                    found.change = glance.change.and_then(Score::new);
                 }
             }
         }
@@ -84,17 +211,25 @@ fn story(glances: &[Glance]) -> Vec<FrameDetections> {
             frames.push(answer);
         }
         frames.push(frame);
+        so_far.take(&DetectionBatch::from_frames(&frames));
+        told.extend(frames.into_iter().map(Told::Seen));
         if glance.again {
-            let from = frames.len().saturating_sub(5);
-            frames.extend(frames[from..].to_vec());
+            let last = told.iter().rev().filter(|told| matches!(told, Told::Seen(_))).take(5);
+            let again: Vec<Told> = last.cloned().collect();
+            told.extend(again.into_iter().rev());
         }
     }
-    frames
+    told
 }
 
-fn replayed(city: &City, frames: &[FrameDetections]) -> BTreeMap<IncidentId, Incident> {
+fn replayed(city: &City, told: &[Told]) -> BTreeMap<IncidentId, Incident> {
     let mut replay = Replay::new(Arc::new(city.clone()), Arc::default());
-    frames.chunks(7).for_each(|frames| replay.take(&DetectionBatch::from_frames(frames)));
+    for told in told {
+        match told {
+            Told::Seen(frame) => replay.take(&DetectionBatch::from_frames(std::slice::from_ref(frame))),
+            Told::Said(ruling) => replay.rule(ruling),
+        }
+    }
     let cases = replay.cases().map(|case| (case.incident.id.clone(), case.incident.clone()));
     cases.filter(|(_, incident)| incident.kind.as_str() != EventKind::CAMERA_FAULT).collect()
 }
@@ -109,19 +244,31 @@ fn what_if(city: &City, folder: &Path, policies: &[Policy]) -> Vec<BTreeMap<Inci
     streets.iter().map(of).collect()
 }
 
-fn write(city: &City, folder: &Path, frames: &[FrameDetections], part: usize) {
+/// Writes a log as a city leaves it: Parquet of `part` frames at most, and rulings between.
+fn write(city: &City, folder: &Path, told: &[Told], part: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let store = LogStore::folder(folder).unwrap();
-    let mut position = 1_000_000;
-    for frames in frames.chunks(part) {
-        let stem = format!("{position:020}");
-        let logged = frames.iter().map(|frame| {
-            position += 1;
-            Logged { position: position - 1, frame: frame.clone() }
-        });
-        let logged = logged.collect();
-        runtime.block_on(write_segment(&store, city, &stem, logged)).unwrap();
+    let write = |logged: &mut Vec<Logged>| {
+        if let Some(first) = logged.first() {
+            let stem = format!("{:020}", first.position);
+            runtime.block_on(write_segment(&store, city, &stem, std::mem::take(logged))).unwrap();
+        }
+    };
+    let mut logged = Vec::new();
+    for (position, told) in (1_000_000_u64..).zip(told) {
+        match told {
+            Told::Seen(frame) => logged.push(Logged { position, frame: frame.clone() }),
+            Told::Said(ruling) => {
+                write(&mut logged);
+                let file = folder.join(format!("{position:020}.{RULING_EXTENSION}"));
+                std::fs::write(file, serde_json::to_vec(ruling).unwrap()).unwrap();
+            }
+        }
+        if logged.len() == part {
+            write(&mut logged);
+        }
     }
+    write(&mut logged);
 }
 
 fn policies() -> Vec<Policy> {
@@ -155,15 +302,27 @@ proptest! {
         confirm in any::<bool>(),
     ) {
         let city = street(confirm);
-        let frames = story(&glances);
+        let told = story(&city, &glances, false);
         let folder = tempfile::tempdir().unwrap();
-        write(&city, folder.path(), &frames, part);
+        write(&city, folder.path(), &told, part);
         let policies = policies();
         let found = what_if(&city, folder.path(), &policies);
-        prop_assert_eq!(&found[0], &replayed(&city, &frames), "the policy in force");
+        prop_assert_eq!(&found[0], &replayed(&city, &told), "the policy in force");
         for (policy, found) in policies.iter().zip(&found[1..]) {
-            prop_assert_eq!(found, &replayed(&policy.apply(&city).unwrap(), &frames), "{}", policy.name);
+            prop_assert_eq!(found, &replayed(&policy.apply(&city).unwrap(), &told), "{}", policy.name);
         }
+    }
+
+    #[test]
+    fn what_was_in_force_when_the_log_was_written_counts_where_no_policy_says_otherwise(
+        glances in proptest::collection::vec(glance(), 50..400),
+        part in 20_usize..300,
+    ) {
+        let city = street(true);
+        let told = story(&city, &glances, true);
+        let folder = tempfile::tempdir().unwrap();
+        write(&city, folder.path(), &told, part);
+        prop_assert_eq!(&what_if(&city, folder.path(), &[])[0], &replayed(&city, &told));
     }
 }
 
@@ -182,10 +341,11 @@ fn most_frames_are_passed_over_and_nothing_is_missed() {
         frames.push(low);
     }
     let folder = tempfile::tempdir().unwrap();
-    write(&city, folder.path(), &frames, 700);
+    let told: Vec<Told> = frames.into_iter().map(Told::Seen).collect();
+    write(&city, folder.path(), &told, 700);
     let what_if = WhatIf::new(Arc::new(city.clone()), Arc::default(), Asked::default());
     let (streets, _) = what_if.streets(folder.path(), &[], &mut |_, _, _| true).unwrap();
     assert_eq!(streets[0].cases.len(), 1);
-    assert_eq!(streets[0].cases.len(), replayed(&city, &frames).len());
-    assert!(streets[0].judged < 100, "{} of {} frames were judged", streets[0].judged, frames.len());
+    assert_eq!(streets[0].cases.len(), replayed(&city, &told).len());
+    assert!(streets[0].judged < 100, "{} of {} frames were judged", streets[0].judged, told.len());
 }

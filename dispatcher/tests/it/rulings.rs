@@ -6,7 +6,7 @@ use crate::support::receiver::Receiver;
 use crate::support::{House, PATIENCE};
 use axum::Router;
 use axum::routing::get;
-use citybrain_dispatcher::log::{self, Entry, LOG_FOLDER};
+use citybrain_dispatcher::log::{self, Entry, LOG_FOLDER, LogStore, compact_all};
 use citybrain_dispatcher::replay::Replay;
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{PermitAddress, PermitSource};
@@ -129,6 +129,20 @@ async fn a_silence_holds_from_the_next_look_on_over_a_restart_until_it_is_ended_
     for size in [1, 3] {
         assert_eq!(replayed(folder.path(), &city, size), expected, "in batches of {size}");
     }
+    // The same when it has become Parquet, in its own folder and in another.
+    let (log, shared) = (folder.path().join(LOG_FOLDER), Arc::new(city.clone()));
+    assert!(compact_all(&log, &LogStore::folder(&log).unwrap(), &shared).await.unwrap().0 > 0);
+    assert_eq!(replayed(folder.path(), &city, 64), expected);
+    let other = tempfile::tempdir().unwrap();
+    let [here, there] = [folder.path(), other.path()].map(|folder| folder.join(LOG_FOLDER));
+    for file in std::fs::read_dir(&here).unwrap().map(|file| file.unwrap().path()) {
+        if file.is_dir() {
+            std::fs::create_dir_all(&there).unwrap();
+            std::fs::rename(&file, there.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    compact_all(&here, &LogStore::folder(&there).unwrap(), &shared).await.unwrap();
+    assert_eq!(replayed(other.path(), &city, 64), expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
