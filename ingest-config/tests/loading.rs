@@ -198,9 +198,13 @@ fn eleven_thousand_cameras_load_in_under_a_second() {
         start.elapsed()
     };
     // One quick load proves it; slow ones may be the work of others on the same machine.
-    let tries: Vec<Duration> = std::iter::repeat_with(load).take(5).collect();
+    let is_quick = |time: &Duration| *time < Duration::from_secs(1);
+    let mut tries = Vec::new();
+    while tries.len() < 20 && !tries.last().is_some_and(is_quick) {
+        tries.push(load());
+    }
     println!("11,000 cameras: {:?}", tries.iter().min());
-    assert!(tries.iter().any(|time| *time < Duration::from_secs(1)), "{tries:?}");
+    assert!(tries.iter().any(is_quick), "{tries:?}");
 }
 
 #[test]
