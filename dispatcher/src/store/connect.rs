@@ -4,6 +4,7 @@ use super::migrations;
 use super::pool::Pool;
 use super::{Engine, StoreError};
 use citybrain_ingest_config::resolved::Credentials;
+use citybrain_types::{Clock, SystemClock};
 use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolOptions;
 use sqlx::{Any, AnyConnection, Connection, Row};
@@ -87,13 +88,12 @@ impl Way {
                 query.append_pair("password", password);
             }
         }
-        let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
             engine: Engine::Postgres,
             address,
             place: url.to_string(),
             statement_timeout,
-            name: format!("citybrain {} {}", std::process::id(), started.as_nanos()),
+            name: format!("citybrain {} {}", std::process::id(), SystemClock.now().as_micros()),
         })
     }
 

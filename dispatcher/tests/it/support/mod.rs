@@ -138,7 +138,8 @@ impl House {
 }
 
 pub async fn wait_until_delivered(services: &Services) -> usize {
-    let deadline = Instant::now() + PATIENCE;
+    // Some go out only after pauses.
+    let deadline = Instant::now() + 3 * PATIENCE;
     loop {
         let page = PageRequest::new(Some(500), None);
         let all = services.deliveries(&Default::default(), &page).await.unwrap().deliveries;
