@@ -192,7 +192,7 @@ async fn row(services: &Services, writer: &Writer, item: ReviewItem) -> ItemRow 
         kind_name: writer.kind(&item.kind),
         camera: camera.map_or_else(|| "–".to_owned(), ToString::to_string),
         at: writer.time.show(item.at),
-        score: format!("{:.2}", item.score),
+        score: format!("{:.0} %", item.score * 100.0),
         case: item.case.as_ref().map(|case| case.id.to_string()),
         state: item.case.as_ref().map(|case| (writer.state(case.state), crate::rows::state_tone(case.state))),
         can_void: item.case.as_ref().is_some_and(|case| {
