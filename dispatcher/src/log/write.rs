@@ -167,12 +167,13 @@ pub(crate) async fn run(
             tracing::error!(%error, "detections could not be logged; they are judged all the same");
         }
     }
-    writer.close();
-    // What is not compacted yet is after the next start; a file that is half written is written again.
+    // What is not compacted yet is after the next start; a file that is half written is written again. Ended before the
+    // last segment is, so that nothing is begun on that.
     compaction.abort();
     if let Err(error) = compaction.await
         && !error.is_cancelled()
     {
         tracing::error!(%error, "what makes Parquet of the detection log has died");
     }
+    writer.close();
 }
