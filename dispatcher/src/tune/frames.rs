@@ -196,7 +196,7 @@ impl Rows {
         let in_order = self.position.is_sorted();
         let mut order: Vec<usize> = Vec::new();
         if !in_order {
-            order = (0..self.len()).collect();
+            order.extend(0..self.len());
             order.sort_by_key(|frame| self.position[*frame]);
         }
         let sound = |frame: usize| {
@@ -212,8 +212,8 @@ impl Rows {
             return;
         }
         let mut kept = Vec::with_capacity(self.len());
-        for n in 0..self.len() {
-            let frame = if in_order { n } else { order[n] };
+        let frames = if in_order { (0..self.len()).collect() } else { order };
+        for frame in frames {
             if sound(frame) && taken.check(self.sequence[frame]).is_ok() {
                 taken.take(self.sequence[frame], self.captured(frame));
                 kept.push(frame);
