@@ -100,7 +100,7 @@ impl Language {
     }
 
     /// The words under a key; the key itself where there are none, which a test rules out for every key in use.
-    pub fn t<'a>(self, key: &'a str) -> &'a str {
+    pub fn t(self, key: &str) -> &str {
         let words: &'static Words = match self {
             Self::English => &ENGLISH,
             Self::Chinese => &CHINESE,

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-/// Samples by metric: labels and value.
-pub struct Figures(BTreeMap<String, Vec<(BTreeMap<String, String>, f64)>>);
+/// Labels and value.
+type Sample = (BTreeMap<String, String>, f64);
+
+/// Samples by metric.
+pub struct Figures(BTreeMap<String, Vec<Sample>>);
 
 impl Figures {
     /// Reads the text; lines that are no samples are passed over.

@@ -42,7 +42,7 @@ impl Entered {
         ours.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
 
-    fn into_body(&self, time: &LocalTime) -> Result<ActionBody, String> {
+    fn body(&self, time: &LocalTime) -> Result<ActionBody, String> {
         let action =
             CaseAction::from_name(self.one("action").unwrap_or_default()).ok_or("there is no such action")?;
         let because = |name| {
@@ -90,7 +90,7 @@ pub async fn act(
     let entered = Entered::read(&body);
     let seen = entered.one("version").and_then(|version| version.parse().ok());
     let time = LocalTime::of(&services.site().time_zone);
-    let order = entered.into_body(&time).and_then(|body| {
+    let order = entered.body(&time).and_then(|body| {
         may_act(&actor, body.action).map_err(shown)?;
         let by = actor.by(entered.one("by"));
         by.and_then(|by| body.into_order(by)).map_err(|problem| problem.detail().to_owned())
