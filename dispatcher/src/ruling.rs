@@ -58,6 +58,10 @@ pub enum Decided {
 
 /// What a stage hands to the next: things seen, in their order, or something decided between them.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "queues between stages are short, and a batch behind `Seen` is larger"
+)]
 pub(crate) enum Input<T> {
     /// Frames, or what became of them.
     Seen(Vec<T>),

@@ -31,7 +31,7 @@ pub struct Problem {
     problems: Option<Vec<PolicyProblem>>,
     /// The verdict that somebody else has given in the meantime.
     #[serde(skip_serializing_if = "Option::is_none")]
-    verdict: Option<Judgement>,
+    verdict: Option<Box<Judgement>>,
 }
 
 impl Problem {
@@ -82,7 +82,7 @@ impl Problem {
     /// The same with the verdict that somebody else has given.
     #[must_use]
     pub fn with_verdict(self, verdict: Judgement) -> Self {
-        Self { verdict: Some(verdict), ..self }
+        Self { verdict: Some(Box::new(verdict)), ..self }
     }
 
     /// The request is understood and cannot be followed.

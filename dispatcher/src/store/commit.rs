@@ -258,7 +258,7 @@ pub(super) async fn write_deliveries(
 /// Writes incidents as they stand, and what stays of them when they are over.
 async fn write_incidents(to: &mut AnyConnection, incidents: &[&Incident]) -> Result<(), StoreError> {
     for portion in portions(incidents) {
-        let bodies = portion.iter().map(|incident| json(incident)).collect::<Result<Vec<_>, _>>()?;
+        let bodies = portion.iter().map(json).collect::<Result<Vec<_>, _>>()?;
         let insert = format!(
             "INSERT INTO incidents (id, camera, kind, last_seen_at, body) VALUES {} \
              ON CONFLICT (id) DO UPDATE SET last_seen_at = excluded.last_seen_at, body = excluded.body",

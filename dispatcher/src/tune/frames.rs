@@ -212,8 +212,7 @@ impl Rows {
             return;
         }
         let mut kept = Vec::with_capacity(self.len());
-        for n in 0..self.len() {
-            let frame = if in_order { n } else { order[n] };
+        for frame in (0..self.len()).map(|n| if in_order { n } else { order[n] }) {
             if sound(frame) && taken.check(self.sequence[frame]).is_ok() {
                 taken.take(self.sequence[frame], self.captured(frame));
                 kept.push(frame);
