@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 /// Labels and value.
-type Sample = (BTreeMap<String, String>, f64);
+type Labelled = (BTreeMap<String, String>, f64);
 
 /// Samples by metric.
-pub struct Figures(BTreeMap<String, Vec<Sample>>);
+pub struct Figures(BTreeMap<String, Vec<Labelled>>);
 
 impl Figures {
     /// Reads the text; lines that are no samples are passed over.
@@ -58,7 +58,7 @@ impl Figures {
     }
 }
 
-type Sample = (String, BTreeMap<String, String>, f64);
+type Labelled = (String, BTreeMap<String, String>, f64);
 
 fn sample(line: &str) -> Option<Sample> {
     let (head, value) = match line.rfind('}') {

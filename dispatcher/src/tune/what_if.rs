@@ -30,6 +30,9 @@ const GAP: Duration = Duration::from_secs(60);
 const GAP_INTERVALS: u32 = 4;
 const DAY_SECS: f64 = 86_400.0;
 
+/// Is told of what was read, the streets so far, and which part of how many it was; says whether to go on.
+type Tell<'t> = dyn FnMut(&Read, &[Street], (usize, usize)) -> bool + 't;
+
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum TuneError {
@@ -148,7 +151,11 @@ impl WhatIf {
         &self,
         log: &Path,
         policies: &[Policy],
+<<<<<<< HEAD
         tell: Tell<'_>,
+=======
+        tell: &mut Tell<'_>,
+>>>>>>> pg
     ) -> Result<(Vec<Street>, Read), TuneError> {
         if policies.len() > MAX_POLICIES {
             return Err(TuneError::TooMany(policies.len()));

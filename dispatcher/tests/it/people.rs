@@ -147,7 +147,7 @@ async fn every_route_of_the_document_lets_in_exactly_whom_the_table_says() {
             let least = *least.unwrap_or_else(|| panic!("the table of this test lacks {method} {path}"));
             let from = ranks.iter().position(|rank| *rank == least).unwrap();
             for (rank, who) in ranks.iter().enumerate() {
-                let place = path.replace("{path}", "none/such.jpg").replace('{', "").replace('}', "");
+                let place = path.replace("{path}", "none/such.jpg").replace(['{', '}'], "");
                 let verb = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
                 let mut request = server.ask(verb, &place);
                 if rank > 0 {
