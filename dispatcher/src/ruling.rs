@@ -58,14 +58,7 @@ pub enum Decided {
 
 /// What a stage hands to the next: things seen, in their order, or something decided between them.
 #[derive(Debug, Clone, PartialEq)]
-<<<<<<< HEAD
 #[expect(clippy::large_enum_variant, reason = "rulings are rare, and a queue holds 64 of either")]
-=======
-#[allow(
-    clippy::large_enum_variant,
-    reason = "queues between stages are short, and a batch behind `Seen` is larger"
-)]
->>>>>>> pg
 pub(crate) enum Input<T> {
     /// Frames, or what became of them.
     Seen(Vec<T>),

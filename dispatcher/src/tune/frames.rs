@@ -212,12 +212,8 @@ impl Rows {
             return;
         }
         let mut kept = Vec::with_capacity(self.len());
-<<<<<<< HEAD
         let frames = if in_order { (0..self.len()).collect() } else { order };
         for frame in frames {
-=======
-        for frame in (0..self.len()).map(|n| if in_order { n } else { order[n] }) {
->>>>>>> pg
             if sound(frame) && taken.check(self.sequence[frame]).is_ok() {
                 taken.take(self.sequence[frame], self.captured(frame));
                 kept.push(frame);

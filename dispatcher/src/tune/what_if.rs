@@ -151,11 +151,7 @@ impl WhatIf {
         &self,
         log: &Path,
         policies: &[Policy],
-<<<<<<< HEAD
         tell: Tell<'_>,
-=======
-        tell: &mut Tell<'_>,
->>>>>>> pg
     ) -> Result<(Vec<Street>, Read), TuneError> {
         if policies.len() > MAX_POLICIES {
             return Err(TuneError::TooMany(policies.len()));
