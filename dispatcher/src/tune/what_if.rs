@@ -20,9 +20,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Hears after each part of the log what was read, how the cities stand and which part it was of how many; `false` ends it.
-type Tell<'a> = &'a mut dyn FnMut(&Read, &[Street], (usize, usize)) -> bool;
-
 /// Most policies in one run, beside the one in force.
 pub const MAX_POLICIES: usize = 1_024;
 /// A camera of which nothing was logged for this long, and for four of its look intervals, was not watched.
@@ -151,7 +148,7 @@ impl WhatIf {
         &self,
         log: &Path,
         policies: &[Policy],
-        tell: Tell<'_>,
+        tell: &mut Tell<'_>,
     ) -> Result<(Vec<Street>, Read), TuneError> {
         if policies.len() > MAX_POLICIES {
             return Err(TuneError::TooMany(policies.len()));
