@@ -58,7 +58,7 @@ impl Figures {
     }
 }
 
-type Labelled = (String, BTreeMap<String, String>, f64);
+type Sample = (String, BTreeMap<String, String>, f64);
 
 fn sample(line: &str) -> Option<Sample> {
     let (head, value) = match line.rfind('}') {
