@@ -26,7 +26,7 @@ pub struct Edit {
 
 impl Editor {
     /// For a configuration that was read from a file, with the changes to carry out; none for one that was not.
-    pub fn new(file: Option<&Path>) -> (Option<Arc<dyn Configurator>>, mpsc::Receiver<Edit>) {
+    pub fn beside(file: Option<&Path>) -> (Option<Arc<dyn Configurator>>, mpsc::Receiver<Edit>) {
         let (changes, waiting) = mpsc::channel(WAITING);
         let editor =
             file.map(|file| Arc::new(Self { file: file.to_path_buf(), changes }) as Arc<dyn Configurator>);

@@ -132,7 +132,7 @@ async fn live(args: &RunArgs, mut city: City) -> anyhow::Result<()> {
     citybrain_pipeline::open_files::allow(city.cameras.len());
     let mut registry = Registry::default();
     let house = open(&city, &mut registry).await?;
-    let (editor, mut edits) = Editor::new(args.config.as_deref());
+    let (editor, mut edits) = Editor::beside(args.config.as_deref());
     let services = house.dispatcher.services();
     let serving = server::Serving::start(listener, services.clone(), Arc::new(registry), editor);
     let console = format!("http://{}/", city.site.listen);

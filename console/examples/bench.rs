@@ -14,9 +14,9 @@ use anyhow::{Context, ensure};
 use browser::{Browser, Look};
 use citybrain_dispatcher::Change;
 use citybrain_dispatcher::store::{CaseWrite, Commit, Store};
-use citybrain_types::{Case, CaseChange, CaseId, IncidentId};
+use citybrain_types::{Case, CaseChange, CaseId, Clock, IncidentId, SystemClock};
 use serde_json::Value;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use town::Town;
 
 const CAMERAS: usize = 2_000;
@@ -135,9 +135,9 @@ async fn alarms(town: &Town) -> anyhow::Result<bool> {
         // Far enough from the others to be a fire of its own.
         town.burn(&format!("gate-{}", n * 53 + 7)).await?;
         let (id, committed) = loop {
-            match tokio::time::timeout(browser::PATIENCE, changes.recv()).await?? {
-                Change::Case { case, opened: true } => break (case.id.to_string(), now_ms()?),
-                _ => {}
+            let change = tokio::time::timeout(browser::PATIENCE, changes.recv()).await??;
+            if let Change::Case { case, opened: true } = change {
+                break (case.id.to_string(), now_ms());
             }
         };
         browser.until(&format!("seen['{id}']")).await?;
@@ -148,6 +148,6 @@ async fn alarms(town: &Town) -> anyhow::Result<bool> {
     Ok(figure("console_alarm_shown", median(&mut times), "ms", ALARM_MS))
 }
 
-fn now_ms() -> anyhow::Result<f64> {
-    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64() * 1_000.0)
+fn now_ms() -> f64 {
+    SystemClock.now().as_micros() as f64 / 1_000.0
 }
