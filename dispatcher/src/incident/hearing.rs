@@ -21,8 +21,9 @@ const HEAVIEST: MicroNats = MicroNats::from_micros(8_000_000);
 const ONE_LOOK: MicroNats = MicroNats::from_micros(693_147);
 /// Looks that must have spoken for it.
 const YES_NEEDED: u32 = 2;
-/// The looks of a camera may be this many look intervals late, and the word of the decision must still be in time.
-const SPARE_INTERVALS: u32 = 2;
+/// The first look after it could be seen may be one interval late, evidence wants several, and the looks that decide may be
+/// late, too: the word of the decision must still be in time.
+const SPARE_INTERVALS: u32 = 4;
 /// Where the camera that raised the alarm has fallen silent, another camera's clock decides this much later: the two may
 /// differ.
 const OTHER_CLOCKS: Duration = Duration::from_secs(2);

@@ -22,6 +22,8 @@ const HANDBACK: Duration = Duration::from_secs(2);
 const WRITER_LOCK: (i32, i32) = (0x6369_7479, 0x6272_6169);
 /// An earlier connection of this very program that the server has not missed yet is ended, and waited for this long.
 const OWN_LOCK_WAIT: Duration = Duration::from_secs(5);
+/// Another process's connection is waited for this long: it may be about to end.
+const OTHERS_LOCK_WAIT: Duration = Duration::from_secs(1);
 /// Oldest PostgreSQL that notices clients that are gone while it works for them.
 const OLDEST_POSTGRES: i64 = 140_000;
 
@@ -205,6 +207,7 @@ impl Way {
     /// Takes the lock that only one process has, so that two never write one city.
     async fn take_lock(&self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
         let deadline = tokio::time::Instant::now() + OWN_LOCK_WAIT;
+        let others_gone_by = tokio::time::Instant::now() + OTHERS_LOCK_WAIT;
         let (class, object) = WRITER_LOCK;
         loop {
             let taken: bool = sqlx::query("SELECT pg_try_advisory_lock($1, $2)")
@@ -229,7 +232,9 @@ impl Way {
             .bind(i64::from(object))
             .fetch_all(&mut *connection)
             .await?;
-            if ended.is_empty() || tokio::time::Instant::now() > deadline {
+            // A process that has just ended may still be seen at the server for a moment.
+            let now = tokio::time::Instant::now();
+            if now > deadline || (ended.is_empty() && now > others_gone_by) {
                 return Err(sqlx::Error::Configuration(Box::new(self.holder(connection).await?)));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
