@@ -193,6 +193,11 @@ mod tests {
             "storm_cases",
             "cases_per_camera_and_day",
             "polled_connections",
+            "change_nats",
+            "raises_nats",
+            "repeats_at_most",
+            "readers",
+            "log_retention_days",
         ];
         each_field(file_shape(), "", &mut |path, field| {
             let bounded = match &field.shape {
