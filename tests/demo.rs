@@ -37,7 +37,8 @@ fn every_scripted_event_becomes_exactly_one_case_in_time_and_quiet_cameras_none(
 fn tuning_finds_what_was_set_wrong(folder: &Path, rows: &[Value]) {
     let written = std::fs::read_to_string(folder.join("citybrain.toml")).unwrap();
     let blind = folder.join("blind.toml");
-    std::fs::write(&blind, written + "\n[[kinds]]\ncode = \"fire\"\nhit_score = 1.0\n").unwrap();
+    std::fs::write(&blind, written + "\n[[kinds]]\ncode = \"fire\"\nevidence = { hit_score = 1.0 }\n")
+        .unwrap();
     let fires: Vec<Value> = rows
         .iter()
         .filter(|row| row["kind"] == "fire")
