@@ -1,10 +1,10 @@
 //! Who may ask for which page. A page that is not here is refused to everybody.
 
+use crate::pages::go_to;
 use crate::problem;
 use crate::shell::Visitor;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use citybrain_dispatcher::Services;
 use citybrain_dispatcher::people::Permission::{Act, Audit, Configure, Users, Verdict, View};
 use citybrain_dispatcher::people::gate::Who::{Anyone, May, SignedIn};
@@ -63,7 +63,7 @@ pub fn refuse(services: &Services, parts: &Parts, refusal: Refusal) -> Response 
                 .filter(|next| next != "/")
                 .map(|next| format!("?next={}", byte_serialize(next.as_bytes()).collect::<String>()));
             let to = format!("/sign-in{}", next.unwrap_or_default());
-            (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
+            go_to(&to)
         }
         Refusal::Forbidden(why) => problem::forbidden(services, &Visitor::of(parts), why),
         Refusal::Unavailable => problem::silent(services, &Visitor::of(parts)),

@@ -2,11 +2,12 @@
 
 use crate::local_time::LocalTime;
 use crate::pages::case::{self, Refusal};
+use crate::pages::go_to;
 use crate::problem::{not_found, unavailable};
 use crate::shell::Visitor;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use citybrain_dispatcher::api::ActionBody;
 use citybrain_dispatcher::people::Actor;
@@ -103,9 +104,11 @@ pub async fn act(
     };
     match services.act(&id, &order, seen, |_| None).await {
         Ok(_) => {
-            let back =
-                if entered.one("back") == Some("alarms") { "/".to_owned() } else { format!("/cases/{id}") };
-            (StatusCode::SEE_OTHER, [(header::LOCATION, back)]).into_response()
+            if entered.one("back") == Some("alarms") {
+                go_to("/")
+            } else {
+                go_to(&format!("/cases/{id}"))
+            }
         }
         Err(OrderError::Unknown(id)) => {
             not_found(&services, &visitor, visitor.language.fill("shell.no_case", &[("id", &id)]))

@@ -1,6 +1,6 @@
 //! The alarm board: what has to be decided now, fire pre-alarms first.
 
-use super::{Choice, page};
+use super::{Choice, go_to, page};
 use crate::orders::Entered;
 use crate::pictures;
 use crate::problem::{conflict, not_found, unavailable};
@@ -10,7 +10,7 @@ use askama::Template;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use citybrain_dispatcher::case::action::allowed;
@@ -239,7 +239,7 @@ async fn decide(
     }
     match carry_out(&services, &by, &id, &verdict, &entered).await {
         Ok(()) if inline => StatusCode::NO_CONTENT.into_response(),
-        Ok(()) => (StatusCode::SEE_OTHER, [(header::LOCATION, "/")]).into_response(),
+        Ok(()) => go_to("/"),
         Err(OrderError::Unknown(id)) => refuse(visitor.language.fill("shell.no_case", &[("id", &id)])),
         Err(OrderError::Store(error)) => unavailable(&services, &visitor, &error),
         Err(OrderError::Stale { .. }) => refuse(changed(&services, &visitor, &id).await),

@@ -1,6 +1,6 @@
 //! Deliveries and dead letters.
 
-use super::{Choice, page};
+use super::{Choice, go_to, page};
 use crate::orders::Entered;
 use crate::problem::{bad_request, conflict, unavailable};
 use crate::rows::{DeliveryRow, Writer};
@@ -9,8 +9,7 @@ use askama::Template;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use citybrain_dispatcher::{DeliveryFilter, PageRequest, Replay, Services};
 use citybrain_types::{DeliveryState, DestinationId};
@@ -97,8 +96,7 @@ async fn deliveries(
 /// Sends a dead delivery again, or every dead one of a desk.
 async fn replay(State(services): State<Services>, visitor: Visitor, body: Bytes) -> Response {
     let entered = Entered::read(&body);
-    let back =
-        |desk: &str| (StatusCode::SEE_OTHER, [(header::LOCATION, address("", desk, ""))]).into_response();
+    let back = |desk: &str| go_to(&address("", desk, ""));
     if let Some(key) = entered.one("key") {
         return match services.replay(key).await {
             Ok(Replay::Queued(_)) => back(""),

@@ -21,6 +21,11 @@ use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+/// Sends the browser there, to be asked for with GET: what a form that was followed answers.
+pub fn go_to(place: &str) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, place.to_owned())]).into_response()
+}
+
 /// Renders a template; a template that fails is a defect of ours and says so.
 pub fn page(template: &impl Template) -> Response {
     match template.render() {

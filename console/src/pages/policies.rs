@@ -1,6 +1,6 @@
 //! Policies: the list, and one with what it changes, what it leads to and where its shadow differs.
 
-use super::page;
+use super::{go_to, page};
 use crate::orders::Entered;
 use crate::problem::{bad_request, not_found, unavailable};
 use crate::rows::Writer;
@@ -9,7 +9,7 @@ use askama::Template;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use citybrain_dispatcher::Services;
@@ -302,15 +302,7 @@ pub fn forecast_rows(writer: &Writer, forecast: &Forecast) -> ForecastRows {
     let (from, to) = (writer.time.show_or_dash(forecast.from), writer.time.show_or_dash(forecast.to));
     let values: [(&str, &dyn std::fmt::Display); 5] =
         [("made", &made), ("from", &from), ("to", &to), ("days", &days), ("frames", &forecast.frames)];
-    let sketch = |sketch: &Sketch| SketchRow {
-        side: String::new(),
-        tone: "",
-        kind: writer.kind(&sketch.kind),
-        camera: sketch.camera.to_string(),
-        at: writer.time.show(sketch.opened_at),
-        score: format!("{:.2}", sketch.score),
-        picture: picture(sketch.snapshots.as_ref()),
-    };
+    let sketch = |sketch: &Sketch| sketch_row(writer, sketch);
     ForecastRows {
         span: writer.language.fill("policy.worked_out", &values),
         kinds,
@@ -319,6 +311,19 @@ pub fn forecast_rows(writer: &Writer, forecast: &Forecast) -> ForecastRows {
         gained_in_all: forecast.gained_in_all,
         lost: forecast.lost.iter().take(SKETCHES).map(sketch).collect(),
         lost_in_all: forecast.lost_in_all,
+    }
+}
+
+/// A case that a forecast gains or loses.
+pub fn sketch_row(writer: &Writer, sketch: &Sketch) -> SketchRow {
+    SketchRow {
+        side: String::new(),
+        tone: "",
+        kind: writer.kind(&sketch.kind),
+        camera: sketch.camera.to_string(),
+        at: writer.time.show(sketch.opened_at),
+        score: format!("{:.2}", sketch.score),
+        picture: picture(sketch.snapshots.as_ref()),
     }
 }
 
@@ -377,7 +382,7 @@ async fn act(
     let reason = entered.one("reason").unwrap_or_default();
     let confirmed = entered.one("confirm").is_some();
     match services.policies().act(&id, version, action, (&by, reason), confirmed).await {
-        Ok(_) => see(&format!("/policies/{id}")),
+        Ok(_) => go_to(&format!("/policies/{id}")),
         Err(error @ (OfficeError::Unknown(_) | OfficeError::Store(_))) => told(&services, &visitor, &error),
         Err(error) => {
             let status = match error {
@@ -399,7 +404,7 @@ async fn forecast(
     let entered = Entered::read(&body);
     let days = entered.one("days").and_then(|days| days.parse().ok()).unwrap_or(DAYS);
     match services.policies().forecast(&id, days).await {
-        Ok(_) => see(&format!("/policies/{id}#forecast")),
+        Ok(_) => go_to(&format!("/policies/{id}#forecast")),
         Err(error) => told(&services, &visitor, &error),
     }
 }
@@ -422,13 +427,9 @@ async fn calibrate(
         reason: entered.one("reason").unwrap_or_default().to_owned(),
     };
     match services.reviewer().calibrate(new).await {
-        Ok(made) => see(&format!("/policies/{}", made.draft.id)),
+        Ok(made) => go_to(&format!("/policies/{}", made.draft.id)),
         Err(VerdictError::Office(error)) => told(&services, &visitor, &error),
         Err(VerdictError::Store(error)) => unavailable(&services, &visitor, &error),
         Err(error) => bad_request(&services, &visitor, error.to_string()),
     }
-}
-
-fn see(place: &str) -> Response {
-    (StatusCode::SEE_OTHER, [(header::LOCATION, place.to_owned())]).into_response()
 }

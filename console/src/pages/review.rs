@@ -1,6 +1,6 @@
 //! The review queue: one keystroke a verdict, and the next item at once.
 
-use super::{Choice, page};
+use super::{Choice, go_to, page};
 use crate::orders::Entered;
 use crate::pictures;
 use crate::problem::{bad_request, not_found, unavailable};
@@ -10,7 +10,7 @@ use askama::Template;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use citybrain_dispatcher::Services;
@@ -251,8 +251,7 @@ async fn judge(State(services): State<Services>, visitor: Visitor, actor: Actor,
             if !query.void.is_empty() {
                 back.append_pair("void", "1");
             }
-            let back = format!("/review?{}", back.finish());
-            (StatusCode::SEE_OTHER, [(header::LOCATION, back)]).into_response()
+            go_to(&format!("/review?{}", back.finish()))
         }
         Err(VerdictError::Raced(first)) => {
             let query = ReviewQuery { item: item.to_string(), ..query };

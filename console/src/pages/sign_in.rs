@@ -1,12 +1,12 @@
 //! Signing in and out, and the making of the first admin.
 
-use super::page;
 use super::people::refusal;
+use super::{go_to, page};
 use crate::problem::unavailable;
 use crate::shell::{Frame, Visitor, is_own_path};
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
@@ -59,8 +59,7 @@ struct SetUpForm {
 }
 
 fn to(path: &str) -> Response {
-    let path = if is_own_path(path) { path } else { "/" };
-    (StatusCode::SEE_OTHER, [(header::LOCATION, path.to_owned())]).into_response()
+    go_to(if is_own_path(path) { path } else { "/" })
 }
 
 /// Where the visitor goes instead of to this page, if anywhere.

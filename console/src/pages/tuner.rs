@@ -1,7 +1,7 @@
 //! The tuner: other numbers for a kind, what the log would have led to under them, and a draft of a policy.
 
-use super::policies::SketchRow;
-use super::{Choice, page};
+use super::policies::{SketchRow, sketch_row};
+use super::{Choice, go_to, page};
 use crate::orders::Entered;
 use crate::problem::{bad_request, unavailable};
 use crate::rows::Writer;
@@ -10,7 +10,7 @@ use askama::Template;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use citybrain_dispatcher::people::Actor;
@@ -401,18 +401,6 @@ fn suggestions(writer: &Writer, form: &Form, points: &[Point], cameras: f64) -> 
     rows
 }
 
-fn sketch_row(writer: &Writer, sketch: &Sketch) -> SketchRow {
-    SketchRow {
-        side: String::new(),
-        tone: "",
-        kind: writer.kind(&sketch.kind),
-        camera: sketch.camera.to_string(),
-        at: writer.time.show(sketch.opened_at),
-        score: format!("{:.2}", sketch.score),
-        picture: sketch.snapshots.as_ref().map(|snapshots| snapshots.at.to_string()),
-    }
-}
-
 /// Points of the curve in the plane, the higher the more.
 fn drawn(form: &Form, points: &[Point], cameras: f64) -> CurveRows {
     let (width, height) = PLANE;
@@ -469,10 +457,7 @@ async fn draft(State(services): State<Services>, visitor: Visitor, actor: Actor,
         reason: text("reason"),
     };
     match office.create(new).await {
-        Ok(record) => {
-            let place = format!("/policies/{}", record.id);
-            (StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response()
-        }
+        Ok(record) => go_to(&format!("/policies/{}", record.id)),
         Err(error) => {
             let page = shown(&services, &visitor, &entered, false, vec![error.to_string()]).await;
             (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()

@@ -1,10 +1,10 @@
 //! Reading cases, their trail, open incidents and watermarks.
 
+use super::body::body;
 use super::filter::{Cursor, bound};
 use super::{CaseFilter, CasePage, PageRequest, Store, StoreError, Watermark, damaged};
 use crate::incident::Incident;
 use citybrain_types::{CameraId, Case, CaseChange, CaseId, CaseState, EventKind, Timestamp};
-use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
@@ -213,13 +213,6 @@ impl Store {
             .await?;
         rows.iter().map(watermark).collect()
     }
-}
-
-/// The `body` column of a row that has an `id`.
-fn body<T: DeserializeOwned>(table: &'static str, row: &AnyRow) -> Result<T, StoreError> {
-    let id: String = row.try_get("id")?;
-    let text: String = row.try_get("body")?;
-    serde_json::from_str(&text).map_err(|e| damaged(table, &id)(e.to_string()))
 }
 
 fn state(row: &AnyRow, column: &'static str) -> Result<CaseState, StoreError> {

@@ -2,6 +2,7 @@
 
 use super::answers::{Answer, write_answer};
 use super::batch::{places, portions};
+use super::body::json;
 use super::{OutboxRow, Store, StoreError, storable};
 use crate::case::clocks;
 use crate::incident::Incident;
@@ -117,10 +118,6 @@ impl Store {
         transaction.commit().await?;
         Ok(())
     }
-}
-
-fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|e| StoreError::Unavailable(sqlx::Error::Encode(Box::new(e))))
 }
 
 /// Whether these changes begin a trail.

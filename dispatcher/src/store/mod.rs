@@ -21,6 +21,7 @@
 mod answers;
 mod audit;
 mod batch;
+mod body;
 mod cases;
 mod commit;
 mod connect;

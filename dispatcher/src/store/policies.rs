@@ -1,9 +1,9 @@
 //! Policies, their history, forecasts and the differences of those in shadow.
 
+use super::body::{body, body_of, json};
 use super::{Store, StoreError, damaged};
 use crate::policy::{Difference, Forecast, PolicyChange, PolicyRecord, PolicyState};
 use citybrain_types::Timestamp;
-use serde::de::DeserializeOwned;
 use sqlx::Row;
 
 /// Most policies in a list; the newest.
@@ -32,7 +32,6 @@ impl Store {
         let mut ordered: Vec<&PolicyWrite> = writes.iter().collect();
         ordered.sort_by_key(|write| write.record.state == PolicyState::Live);
         for PolicyWrite { record, change } in ordered {
-            let body = json(record)?;
             let query = if change.from.is_none() {
                 sqlx::query(
                     "INSERT INTO policies (state, updated_at, body, version, id) VALUES ($1, $2, $3, $4, $5) \
@@ -47,7 +46,7 @@ impl Store {
             let query = query
                 .bind(record.state.name())
                 .bind(record.updated_at.as_micros())
-                .bind(body)
+                .bind(json(record)?)
                 .bind(i64::from(record.version))
                 .bind(&record.id);
             let query = if change.from.is_none() { query } else { query.bind(i64::from(record.version) - 1) };
@@ -88,7 +87,7 @@ impl Store {
             .bind(id)
             .fetch_optional(&self.readers)
             .await?;
-        row.map(|row| text("policies", row.try_get("id")?, row.try_get("body")?)).transpose()
+        row.map(|row| body("policies", &row)).transpose()
     }
 
     /// The policies, the one changed last first; at most 500.
@@ -100,7 +99,7 @@ impl Store {
             .bind(MAX_LISTED)
             .fetch_all(&self.readers)
             .await?;
-        rows.iter().map(|row| text("policies", row.try_get("id")?, row.try_get("body")?)).collect()
+        rows.iter().map(|row| body("policies", row)).collect()
     }
 
     /// The policies in a state, the one changed last first; at most 500.
@@ -114,7 +113,7 @@ impl Store {
                 .bind(MAX_LISTED)
                 .fetch_all(&self.readers)
                 .await?;
-        rows.iter().map(|row| text("policies", row.try_get("id")?, row.try_get("body")?)).collect()
+        rows.iter().map(|row| body("policies", row)).collect()
     }
 
     /// A policy's history, oldest first.
@@ -184,7 +183,7 @@ impl Store {
             .bind(fingerprint)
             .fetch_optional(&self.readers)
             .await?;
-        row.map(|row| text("policy_forecasts", id.to_owned(), row.try_get("body")?)).transpose()
+        row.map(|row| body_of("policy_forecasts", id, &row)).transpose()
     }
 
     /// Writes differences that are new and takes back those that have turned out to be none; keeps at most
@@ -242,18 +241,6 @@ impl Store {
         .bind(i64::from(limit.min(MAX_DIFFERENCES)))
         .fetch_all(&self.readers)
         .await?;
-        rows.iter().map(|row| text("shadow_differences", row.try_get("id")?, row.try_get("body")?)).collect()
+        rows.iter().map(|row| body("shadow_differences", row)).collect()
     }
-}
-
-pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|e| StoreError::Unavailable(sqlx::Error::Encode(Box::new(e))))
-}
-
-pub(super) fn text<T: DeserializeOwned>(
-    table: &'static str,
-    key: String,
-    body: String,
-) -> Result<T, StoreError> {
-    serde_json::from_str(&body).map_err(|e| damaged(table, &key)(e.to_string()))
 }

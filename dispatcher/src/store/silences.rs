@@ -1,10 +1,11 @@
 //! Silences, those that are over with them.
 
 use super::answers::{Answer, write_answer};
-use super::{Store, StoreError, damaged};
+use super::body::{body, json};
+use super::{Store, StoreError};
 use crate::silence::Silence;
 use citybrain_types::Timestamp;
-use sqlx::{AnyConnection, Row};
+use sqlx::AnyConnection;
 
 /// Most silences in one answer; the newest.
 const MAX_LISTED: i64 = 1_000;
@@ -15,8 +16,6 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer, or the answer's key was used in the meantime.
     pub async fn put_silence(&self, silence: &Silence, answer: Option<&Answer>) -> Result<(), StoreError> {
-        let body = serde_json::to_string(silence)
-            .map_err(|error| StoreError::Unavailable(sqlx::Error::Encode(Box::new(error))))?;
         let mut transaction = self.begin().await?;
         let connection: &mut AnyConnection = &mut transaction;
         sqlx::query(
@@ -26,7 +25,7 @@ impl Store {
         .bind(&silence.id)
         .bind(silence.created_at.as_micros())
         .bind(silence.ends_at.as_micros())
-        .bind(body)
+        .bind(json(silence)?)
         .execute(&mut *connection)
         .await?;
         if let Some(answer) = answer {
@@ -49,7 +48,7 @@ impl Store {
         .bind(MAX_LISTED)
         .fetch_all(&self.readers)
         .await?;
-        rows.iter().map(|row| read(row.try_get("id")?, row.try_get("body")?)).collect()
+        rows.iter().map(|row| body("silences", row)).collect()
     }
 
     /// One silence.
@@ -61,7 +60,7 @@ impl Store {
             .bind(id)
             .fetch_optional(&self.readers)
             .await?;
-        row.map(|row| read(row.try_get("id")?, row.try_get("body")?)).transpose()
+        row.map(|row| body("silences", &row)).transpose()
     }
 
     /// Forgets silences that were over before a moment.
@@ -75,8 +74,4 @@ impl Store {
             .await?;
         Ok(())
     }
-}
-
-fn read(id: String, body: String) -> Result<Silence, StoreError> {
-    serde_json::from_str(&body).map_err(|error| damaged("silences", &id)(error.to_string()))
 }

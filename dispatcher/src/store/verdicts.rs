@@ -1,10 +1,11 @@
 //! Verdicts, what almost opened, and the queue of what has no verdict yet.
 
-use super::policies::{json, text};
+use super::body::{body, body_of, json};
 use super::{Store, StoreError, damaged};
 use crate::verdict::{Candidate, Item, Judgement, Labelled, Verdict};
 use citybrain_types::{Case, EventKind, Timestamp};
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 /// Candidates that are kept; the oldest go, with or without a verdict.
 pub const MAX_CANDIDATES: u32 = 5_000;
@@ -62,16 +63,7 @@ impl Store {
         .bind(item)
         .fetch_optional(&self.readers)
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        judged(
-            row.try_get("item")?,
-            row.try_get("version")?,
-            row.try_get("verdict")?,
-            row.try_get("at")?,
-            row.try_get("by_whom")?,
-            row.try_get("note")?,
-        )
-        .map(Some)
+        row.map(|row| judged(&row)).transpose()
     }
 
     /// Every verdict that was given on an item, oldest first.
@@ -85,18 +77,7 @@ impl Store {
         .bind(item)
         .fetch_all(&self.readers)
         .await?;
-        let one = |row: &_| {
-            let row: &sqlx::any::AnyRow = row;
-            judged(
-                row.try_get("item")?,
-                row.try_get("version")?,
-                row.try_get("verdict")?,
-                row.try_get("at")?,
-                row.try_get("by_whom")?,
-                row.try_get("note")?,
-            )
-        };
-        rows.iter().map(one).collect()
+        rows.iter().map(judged).collect()
     }
 
     /// Writes a verdict that continues the version before it; `false` when somebody else has given one in the meantime.
@@ -149,8 +130,7 @@ impl Store {
                     .fetch_optional(&self.readers)
                     .await?;
                 let Some(row) = row else { return Ok(None) };
-                let candidate = text("candidates", row.try_get("id")?, row.try_get("body")?)?;
-                Ok(Some(Reviewed::Almost(candidate, judgement)))
+                Ok(Some(Reviewed::Almost(body("candidates", &row)?, judgement)))
             }
         }
     }
@@ -165,7 +145,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Reviewed>, StoreError> {
         let rows = sqlx::query(
-            "SELECT cases.id, cases.body FROM cases LEFT JOIN verdicts ON verdicts.is_current = 1 \
+            "SELECT cases.id, cases.body, verdicts.* FROM cases LEFT JOIN verdicts ON verdicts.is_current = 1 \
              AND verdicts.item = 'case:' || cases.id WHERE cases.kind <> 'camera_fault' \
              AND (verdicts.item IS NULL OR verdicts.verdict = 'withdrawn') AND ($1 = '' OR cases.kind = $2) \
              ORDER BY cases.opened_at DESC, cases.id DESC LIMIT $3",
@@ -175,13 +155,7 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
         .await?;
-        let mut found = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let case: Case = text("cases", row.try_get("id")?, row.try_get("body")?)?;
-            let judgement = self.judgement(&Item::Case(case.id.clone()).to_string()).await?;
-            found.push(Reviewed::Case(Box::new(case), judgement));
-        }
-        Ok(found)
+        rows.iter().map(|row| Ok(Reviewed::Case(Box::new(body("cases", row)?), taken_back(row)?))).collect()
     }
 
     /// Candidates without a verdict, newest first.
@@ -194,7 +168,8 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Reviewed>, StoreError> {
         let rows = sqlx::query(
-            "SELECT candidates.id, candidates.body FROM candidates LEFT JOIN verdicts ON verdicts.is_current = 1 \
+            "SELECT candidates.id, candidates.body, verdicts.* FROM candidates \
+             LEFT JOIN verdicts ON verdicts.is_current = 1 \
              AND verdicts.item = 'almost:' || candidates.id \
              WHERE (verdicts.item IS NULL OR verdicts.verdict = 'withdrawn') AND ($1 = '' OR candidates.kind = $2) \
              ORDER BY candidates.at DESC, candidates.id DESC LIMIT $3",
@@ -204,13 +179,7 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
         .await?;
-        let mut found = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let candidate: Candidate = text("candidates", row.try_get("id")?, row.try_get("body")?)?;
-            let judgement = self.judgement(&Item::Almost(candidate.id.clone()).to_string()).await?;
-            found.push(Reviewed::Almost(candidate, judgement));
-        }
-        Ok(found)
+        rows.iter().map(|row| Ok(Reviewed::Almost(body("candidates", row)?, taken_back(row)?))).collect()
     }
 
     /// Verdicts in force of a kind that say whether it was there, with scores; the newest of very many.
@@ -230,7 +199,7 @@ impl Store {
         .await?;
         for row in &rows {
             let item: String = row.try_get("item")?;
-            let case: Case = text("cases", item.clone(), row.try_get("body")?)?;
+            let case: Case = body_of("cases", &item, row)?;
             // What a person has told has no score of a model.
             let Some(real) = is_real(&row.try_get::<String, _>("verdict")?).filter(|_| case.camera.is_some())
             else {
@@ -250,7 +219,7 @@ impl Store {
         .await?;
         for row in &rows {
             let item: String = row.try_get("item")?;
-            let candidate: Candidate = text("candidates", item.clone(), row.try_get("body")?)?;
+            let candidate: Candidate = body_of("candidates", &item, row)?;
             let Some(real) = is_real(&row.try_get::<String, _>("verdict")?) else { continue };
             let (weight, seen) = (f64::from(candidate.one_in), Some((candidate.camera, candidate.at)));
             labelled.push(Labelled { item, score: candidate.score, real, weight, seen });
@@ -268,21 +237,21 @@ fn is_real(verdict: &str) -> Option<bool> {
     }
 }
 
-fn judged(
-    item: String,
-    version: i64,
-    verdict: String,
-    at: i64,
-    by: String,
-    note: String,
-) -> Result<Judgement, StoreError> {
+/// The verdict in a row that may have none: of what waits for one, that is one that was taken back.
+fn taken_back(row: &AnyRow) -> Result<Option<Judgement>, StoreError> {
+    row.try_get::<Option<String>, _>("item")?.map(|_| judged(row)).transpose()
+}
+
+fn judged(row: &AnyRow) -> Result<Judgement, StoreError> {
+    let item: String = row.try_get("item")?;
     let wrong = |problem: &str| damaged("verdicts", &item)(problem.to_owned());
+    let (version, verdict): (i64, String) = (row.try_get("version")?, row.try_get("verdict")?);
     Ok(Judgement {
         version: u32::try_from(version).map_err(|_| wrong("no version"))?,
         verdict: Verdict::from_name(&verdict).ok_or_else(|| wrong("unknown verdict"))?,
-        at: Timestamp::from_micros(at),
-        by,
-        note,
+        at: Timestamp::from_micros(row.try_get("at")?),
+        by: row.try_get("by_whom")?,
+        note: row.try_get("note")?,
         item,
     })
 }
