@@ -124,15 +124,15 @@ pub struct TuneArgs {
     #[arg(long, value_name = "RANGE")]
     pub cooldown: Option<crate::tune::Range>,
 
-    /// Try them in this camera only.
+    /// Try them in this camera only, and tell of it only.
     #[arg(long, value_name = "ID", conflicts_with_all = ["area", "cooldown"])]
     pub camera: Option<String>,
 
-    /// Try them in the cameras of this area only.
+    /// Try them in the cameras of this area only, and tell of these only.
     #[arg(long, value_name = "NAME", conflicts_with = "cooldown")]
     pub area: Option<String>,
 
-    /// A policy of its own, as JSON. Can be given several times.
+    /// A policy of its own, as JSON: rules as the API takes them, and a name. Can be given several times.
     #[arg(long, value_name = "FILE")]
     pub policy: Vec<PathBuf>,
 

@@ -9,21 +9,25 @@ mod columns;
 mod draw;
 mod figures;
 mod frames;
-mod policy;
+mod proposal;
+mod reading;
 mod report;
+mod runner;
 mod street;
 mod suggest;
 mod truth;
+mod warn;
 mod what_if;
 
 #[cfg(test)]
 mod tests;
 
-pub use draw::{cases_svg, escaped, shares_svg};
-pub use policy::{MAX_OVERRIDES, Override, Policy, PolicyError, Scope};
+pub use draw::{ChartWords, cases_svg, escaped, shares_svg};
+pub use proposal::{PolicyError, Proposal, Scope};
 pub use report::{
-    CaseSketch, Curve, CurvePoint, Delay, Figures, Gap, Goal, LogSummary, MAX_GAPS, MAX_LISTED, Outcome,
-    Report, Share, Suggestion,
+    Because, CaseSketch, Curve, CurvePoint, Delay, Figures, Gap, Goal, LogSummary, MAX_GAPS, MAX_LISTED,
+    Outcome, Report, Share, Suggestion,
 };
+pub use runner::{Job, LONGEST, MOST_AT_ONCE, Runner};
 pub use truth::{About, Judgement, KnownEvent, Truth, Verdict};
 pub use what_if::{Asked, MAX_POLICIES, Per, Progress, TuneError, WhatIf};

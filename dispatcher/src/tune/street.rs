@@ -7,7 +7,7 @@
 
 use super::chunk::{Chunk, Part};
 use super::frames::{ANALYSED, ASKED};
-use super::policy::{Policy, PolicyError};
+use super::proposal::{PolicyError, Proposal};
 use crate::evidence::{Alone, Look, Sighting, Together};
 use crate::incident::{Cause, Incident, IncidentChange, Incidents, Watch};
 use crate::permit::Register;
@@ -18,9 +18,6 @@ use citybrain_types::{CameraId, EventKind, IncidentId, Snapshots, Timestamp};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
-
-/// Most cases that are kept of one policy; further ones are counted.
-pub(super) const MAX_CASES: usize = 200_000;
 
 /// A case under a policy.
 #[derive(Debug, Clone)]
@@ -70,7 +67,11 @@ pub(super) struct Street {
     configured: Arc<City>,
     /// As it is configured, under the policy.
     alone: Arc<City>,
-    policy: Policy,
+    proposal: Proposal,
+    /// Takes the place of what was in force when the log was written, and is not laid over it.
+    replaces: bool,
+    /// Most cases that are kept; further ones are counted.
+    most_cases: usize,
     /// Where the policy does not fit what was in force for a time.
     pub(super) misfit: Option<PolicyError>,
     together: Together,
@@ -78,7 +79,7 @@ pub(super) struct Street {
     cameras: HashMap<CameraId, CameraState>,
     pub(super) cases: BTreeMap<IncidentId, Found>,
     /// Cases that were not kept.
-    pub(super) uncounted: u64,
+    pub(super) uncounted: HashMap<(CameraId, EventKind), u64>,
     /// Frames that were judged.
     pub(super) judged: u64,
 }
@@ -87,11 +88,14 @@ impl Street {
     /// The city under a policy; nothing has happened yet.
     pub(super) fn new(
         configured: Arc<City>,
-        policy: Policy,
+        proposal: Proposal,
+        replaces: bool,
+        most_cases: usize,
         register: Arc<Register>,
     ) -> Result<Self, PolicyError> {
-        let city = Arc::new(policy.apply(&configured)?);
+        let city = Arc::new(proposal.lay(&configured)?);
         let mut together = Together::default();
+        together.calibrate(proposal.policy.sound_calibrations());
         together.reload(&city);
         let mut incidents = Incidents::new(&city, []);
         incidents.use_register(register);
@@ -105,13 +109,15 @@ impl Street {
             alone: Arc::clone(&city),
             city,
             configured,
-            policy,
+            proposal,
+            replaces,
+            most_cases,
             misfit: None,
             together,
             incidents,
             cameras,
             cases: BTreeMap::new(),
-            uncounted: 0,
+            uncounted: HashMap::new(),
             judged: 0,
         })
     }
@@ -130,13 +136,16 @@ impl Street {
     /// the last word on what it names, and they on the rest; `true` when they did.
     pub(super) fn rule(&mut self, ruling: &Ruling) -> bool {
         let live = match &ruling.what {
+            Decided::Thresholds { .. } if self.replaces => return false,
             Decided::Thresholds { live } => Some(live),
             _ => None,
         };
         if let Some(live) = live {
             let city = self.under(live);
             self.incidents.reload(&city);
-            self.together.calibrate(live.policy.sound_calibrations());
+            let mut calibration = live.policy.sound_calibrations();
+            calibration.extend(self.proposal.policy.sound_calibrations());
+            self.together.calibrate(calibration);
             self.together.reload(&city);
             for state in self.cameras.values_mut() {
                 state.alone.reload(&city);
@@ -152,7 +161,7 @@ impl Street {
 
     /// The city under what was in force, and under the policy. Where the two do not fit together the policy counts alone.
     fn under(&mut self, live: &InForce) -> Arc<City> {
-        match self.policy.apply(&live.laid_over(&self.configured)) {
+        match self.proposal.lay(&live.laid_over(&self.configured)) {
             Ok(city) => Arc::new(city),
             Err(misfit) => {
                 self.misfit.get_or_insert(misfit);
@@ -456,8 +465,8 @@ impl Street {
         let (incident, withdrawn) = match change {
             IncidentChange::Opened { incident, cause, .. } => {
                 let members = incident.members.keys().cloned().collect();
-                if self.cases.len() >= MAX_CASES {
-                    self.uncounted += 1;
+                if self.cases.len() >= self.most_cases {
+                    *self.uncounted.entry((incident.camera, incident.kind)).or_default() += 1;
                     return members;
                 }
                 let snapshots = match cause {

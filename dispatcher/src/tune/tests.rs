@@ -1,7 +1,7 @@
 //! A what-if holds what a replay holds, for every policy, whatever the log is like.
 
 use super::street::Street;
-use super::{Asked, Override, Policy, Scope, WhatIf};
+use super::{Asked, Proposal, Scope, WhatIf};
 use crate::incident::Incident;
 use crate::log::{LogStore, Logged, RULING_EXTENSION, write_segment};
 use crate::permit::{Permit, PermitGround, Register};
@@ -111,6 +111,7 @@ fn thresholds(fire_too: bool) -> Decided {
         kind,
         cameras: BTreeSet::new(),
         areas: BTreeSet::new(),
+        zones: BTreeSet::new(),
         set: Numbers {
             hit_score: Some(hit_score),
             open_at: Some(open_at),
@@ -244,9 +245,9 @@ fn replayed(city: &City, told: &[Told]) -> BTreeMap<IncidentId, Incident> {
 }
 
 /// The incidents of each policy, read from Parquet in parts.
-fn what_if(city: &City, folder: &Path, policies: &[Policy]) -> Vec<BTreeMap<IncidentId, Incident>> {
+fn what_if(city: &City, folder: &Path, policies: &[Proposal]) -> Vec<BTreeMap<IncidentId, Incident>> {
     let what_if = WhatIf::new(Arc::new(city.clone()), Arc::default(), Asked::default());
-    let (streets, _) = what_if.streets(folder, policies, &mut |_, _, _| true).unwrap();
+    let (streets, _) = what_if.streets(&[folder.to_owned()], policies, &mut |_, _, _| true).unwrap();
     let of = |street: &Street| {
         street.cases.iter().map(|(id, found)| (id.clone(), found.incident.clone())).collect()
     };
@@ -280,24 +281,18 @@ fn write(city: &City, folder: &Path, told: &[Told], part: usize) {
     write(&mut logged);
 }
 
-fn policies() -> Vec<Policy> {
-    let of = |name: &str, change: fn(&mut Override)| {
-        let mut own = Override::of(fire(), Scope::City);
-        change(&mut own);
-        Policy { name: name.to_owned(), overrides: vec![own] }
+fn policies() -> Vec<Proposal> {
+    let of = |name: &str, set: Numbers| {
+        let policy = rules::Policy { rules: vec![Scope::City.rule(fire(), set)], ..rules::Policy::default() };
+        Proposal { name: name.to_owned(), policy }
     };
+    let none = Numbers::default();
     vec![
-        of("low", |own| own.hit_score = Some(0.3)),
-        of("high", |own| own.hit_score = Some(0.9)),
-        of("long memory", |own| {
-            own.half_life_secs = Some(300.0);
-            own.open_at = Some(2.0);
-        }),
-        of("often", |own| {
-            own.hits_needed = Some(3);
-            own.looks_counted = Some(9);
-        }),
-        of("short cooldown", |own| own.cooldown_secs = Some(5.0)),
+        of("low", Numbers { hit_score: Some(0.3), ..none }),
+        of("high", Numbers { hit_score: Some(0.9), ..none }),
+        of("long memory", Numbers { half_life_secs: Some(300.0), open_at: Some(2.0), ..none }),
+        of("often", Numbers { hits_needed: Some(3), looks_counted: Some(9), ..none }),
+        of("short cooldown", Numbers { quiet_after_secs: Some(5.0), ..none }),
     ]
 }
 
@@ -318,7 +313,7 @@ proptest! {
         let found = what_if(&city, folder.path(), &policies);
         prop_assert_eq!(&found[0], &replayed(&city, &told), "the policy in force");
         for (policy, found) in policies.iter().zip(&found[1..]) {
-            prop_assert_eq!(found, &replayed(&policy.apply(&city).unwrap(), &told), "{}", policy.name);
+            prop_assert_eq!(found, &replayed(&policy.lay(&city).unwrap(), &told), "{}", policy.name);
         }
     }
 
@@ -378,7 +373,7 @@ fn most_frames_are_passed_over_and_nothing_is_missed() {
     let told: Vec<Told> = frames.into_iter().map(Told::Seen).collect();
     write(&city, folder.path(), &told, 700);
     let what_if = WhatIf::new(Arc::new(city.clone()), Arc::default(), Asked::default());
-    let (streets, _) = what_if.streets(folder.path(), &[], &mut |_, _, _| true).unwrap();
+    let (streets, _) = what_if.streets(&[folder.path().to_owned()], &[], &mut |_, _, _| true).unwrap();
     assert_eq!(streets[0].cases.len(), 1);
     assert_eq!(streets[0].cases.len(), replayed(&city, &told).len());
     assert!(streets[0].judged < 100, "{} of {} frames were judged", streets[0].judged, told.len());

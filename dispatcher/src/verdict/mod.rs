@@ -9,7 +9,7 @@ mod reviewer;
 #[cfg(test)]
 mod fit_tests;
 
-pub use fit::{BINS, Fitted, LEAST_ITEMS, Labelled, TooFew, fit};
+pub use fit::{BINS, Fitted, LEAST_ITEMS, Labelled, Seen, TooFew, fit};
 pub use reviewer::{Calibrated, Given, NewCalibration, Reviewer, VerdictError};
 
 use crate::evidence::Almost;

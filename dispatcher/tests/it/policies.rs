@@ -192,7 +192,8 @@ async fn a_policy_that_would_close_every_case_is_put_in_force_only_when_its_numb
     let refused = without(&record, PolicyAction::Approve).await.unwrap_err().to_string();
     assert!(refused.contains("ask for its forecast first"), "{refused}");
     let forecast = office.forecast(&record.id, 1).await.unwrap();
-    assert_eq!((forecast.all.before, forecast.all.after, forecast.lost_in_all), (3, 0, 3));
+    let (before, after) = (&forecast.all.before, &forecast.all.after);
+    assert_eq!((before.cases, after.cases, forecast.lost_in_all, forecast.lost.len()), (3, 0, 3, 3));
     let refused = without(&record, PolicyAction::Approve).await.unwrap_err().to_string();
     assert!(refused.contains("it closes every case of fire: 3 in"), "{refused}");
     record = act(&house, &record, PolicyAction::Approve).await.unwrap();
