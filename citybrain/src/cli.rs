@@ -160,6 +160,14 @@ pub struct TuneArgs {
     #[arg(long, value_enum, default_value_t = TunePer::City)]
     pub per: TunePer,
 
+    /// Fit how sure the models may be from the verdicts of the review, as the console does, and tell the calibration error
+    /// before and after; of the kinds given with --kind, or of all. With --json the calibration is printed as a policy.
+    #[arg(long, conflicts_with_all = [
+        "recorded", "hit_score", "half_life", "open_at", "hits", "cooldown", "camera", "area", "policy", "truth", "events",
+        "complete", "budget", "miss_rate", "per", "html", "snapshots",
+    ])]
+    pub calibrate: bool,
+
     /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,

@@ -1,5 +1,6 @@
 //! `citybrain tune`: what other thresholds would have done.
 
+mod calibrate;
 mod html;
 mod sweep;
 mod table;
@@ -24,6 +25,10 @@ use std::sync::Arc;
 #[allow(clippy::print_stdout, reason = "the report is what this command is run for")]
 pub fn tune(args: &TuneArgs) -> anyhow::Result<ExitCode> {
     let city = Arc::new(citybrain_ingest_config::load(&args.config)?.city);
+    if args.calibrate {
+        calibrate::calibrate(args, &city)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let log = args.recorded.as_ref().map_or_else(|| LogStore::folders(&city), |log| vec![log.clone()]);
     let missing = log.iter().find(|log| !log.exists()).map_or(&city.site.data_dir, |log| log);
     let is_there = !log.is_empty() && log.iter().all(|log| log.exists());

@@ -135,13 +135,13 @@ fn known(writer: &Writer, city: &City, form: &Form, report: &Report) -> Option<K
         ("camera_days", &camera_days),
         ("frames", &log.frames),
     ];
-    let figures = |name: &str, outcome: &citybrain_dispatcher::tune::Outcome| {
+    let figures = |name: String, outcome: &citybrain_dispatcher::tune::Outcome| {
         let own = outcome.by_kind.get(&form.kind).cloned().unwrap_or_default();
-        figure_row(writer.language.t(name).to_owned(), &own)
+        figure_row(name, &own)
     };
-    let mut rows = vec![figures("tuner.now", live)];
+    let mut rows = vec![figures(writer.language.t("tuner.now").to_owned(), live)];
     if form.changes() {
-        rows.push(figures("tuner.draft", own));
+        rows.push(figures(writer.language.t("tuner.draft").to_owned(), own));
     }
     let of_kind = |cases: &[CaseSketch]| {
         let own = cases.iter().filter(|case| case.kind == form.kind).take(SKETCHES);
@@ -264,28 +264,26 @@ fn suggestion_row(writer: &Writer, city: &City, report: &Report, own: &Suggestio
 /// Why a policy meets a goal, or none does.
 fn why(writer: &Writer, hit_score: Option<f32>, because: &Because) -> String {
     let n = hit_score.map_or_else(|| "–".to_owned(), |score| score.to_string());
-    let say = |key: &str, values: &[(&str, &dyn Display)]| {
-        let all: Vec<(&str, &dyn Display)> =
-            values.iter().copied().chain([("n", &n as &dyn Display)]).collect();
-        writer.language.fill(key, &all)
-    };
-    let short = |cases: f64| format!("{cases:.3}");
+    let short = |cases: &f64| format!("{cases:.3}");
+    let language = writer.language;
     match because {
         Because::Within { cases, recall: Some(recall), .. } => {
-            say("tuner.within", &[("cases", &short(*cases)), ("hits", &recall.hits), ("of", &recall.of)])
+            let (hits, of, cases) = (recall.hits, recall.of, short(cases));
+            language.fill("tuner.within", &[("n", &n), ("cases", &cases), ("hits", &hits), ("of", &of)])
         }
         Because::Within { cases, recall: None, .. } => {
-            say("tuner.within_unknown", &[("cases", &short(*cases))])
+            language.fill("tuner.within_unknown", &[("n", &n), ("cases", &short(cases))])
         }
-        Because::TooMany { fewest, .. } => say("tuner.too_many", &[("fewest", &short(*fewest))]),
+        Because::TooMany { fewest, .. } => language.fill("tuner.too_many", &[("fewest", &short(fewest))]),
         Because::Promised { missed, of, bound, cases } => {
-            let bound = format!("{:.1}", bound * 100.0);
-            let cases = short(*cases);
-            say("tuner.promised", &[("missed", missed), ("of", of), ("bound", &bound), ("cases", &cases)])
+            let (bound, cases) = (format!("{:.1}", bound * 100.0), short(cases));
+            let values: [(&str, &dyn Display); 5] =
+                [("n", &n), ("missed", missed), ("of", of), ("bound", &bound), ("cases", &cases)];
+            language.fill("tuner.promised", &values)
         }
         Because::TooFewEvents { needed, of, .. } => {
-            say("tuner.too_few_events", &[("needed", needed), ("of", of)])
+            language.fill("tuner.too_few_events", &[("needed", needed), ("of", of)])
         }
-        Because::MissesTooMany { of } => say("tuner.misses_too_many", &[("of", of)]),
+        Because::MissesTooMany { of } => language.fill("tuner.misses_too_many", &[("of", of)]),
     }
 }

@@ -1,5 +1,8 @@
 //! A what-if holds what a replay holds, for every policy, whatever the log is like.
 
+mod asked;
+mod bounds;
+
 use super::street::Street;
 use super::{Asked, Proposal, Scope, WhatIf};
 use crate::incident::Incident;
@@ -225,7 +228,10 @@ fn story(city: &City, glances: &[Glance], fire_too: bool) -> Vec<Told> {
 }
 
 fn replayed(city: &City, told: &[Told]) -> BTreeMap<IncidentId, Incident> {
-    let mut replay = Replay::new(Arc::new(city.clone()), Arc::default());
+    replayed_by(Replay::new(Arc::new(city.clone()), Arc::default()), told)
+}
+
+fn replayed_by(mut replay: Replay, told: &[Told]) -> BTreeMap<IncidentId, Incident> {
     let mut frames = Vec::new();
     let take = |replay: &mut Replay, frames: &mut Vec<FrameDetections>| {
         replay.take(&DetectionBatch::from_frames(&std::mem::take(frames)));
@@ -314,6 +320,44 @@ proptest! {
         prop_assert_eq!(&found[0], &replayed(&city, &told), "the policy in force");
         for (policy, found) in policies.iter().zip(&found[1..]) {
             prop_assert_eq!(found, &replayed(&policy.lay(&city).unwrap(), &told), "{}", policy.name);
+        }
+    }
+
+    #[test]
+    fn in_the_place_of_what_was_in_force_a_policy_leads_to_the_replay_of_the_days_that_are_asked_for(
+        glances in proptest::collection::vec(glance(), 50..300),
+        part in 20_usize..300,
+        skip in 0_usize..40,
+    ) {
+        let city = street(true);
+        let told = story(&city, &glances, true);
+        let folder = tempfile::tempdir().unwrap();
+        write(&city, folder.path(), &told, part);
+        let Decided::Thresholds { live } = thresholds(true) else { unreachable!() };
+        let frames = told.iter().filter_map(|told| match told {
+            Told::Seen(frame) => Some(frame.captured_at),
+            Told::Said(_) => None,
+        });
+        let since = frames.clone().nth(skip).unwrap();
+        let counts = |told: &&Told| match told {
+            Told::Seen(frame) => frame.captured_at >= since,
+            Told::Said(ruling) => !matches!(ruling.what, Decided::Thresholds { .. }),
+        };
+        let told: Vec<Told> = told.iter().filter(counts).cloned().collect();
+        let asked = Asked { since: Some(since), ..Asked::default() };
+        let what_if = WhatIf::new(Arc::new(city.clone()), Arc::default(), asked)
+            .against(live.policy.as_ref().clone());
+        let proposals = [Proposal::default(), policies().remove(0)];
+        let log = [folder.path().to_owned()];
+        let (streets, _) = what_if.streets(&log, &proposals, &mut |_, _, _| true).unwrap();
+        let of = |street: &Street| -> BTreeMap<IncidentId, Incident> {
+            street.cases.iter().map(|(id, found)| (id.clone(), found.incident.clone())).collect()
+        };
+        for (n, policy) in [live.policy.as_ref(), &proposals[0].policy, &proposals[1].policy].iter().enumerate() {
+            let laid = policy.laid_over(&city).unwrap();
+            let mut replay = Replay::new(Arc::new(laid), Arc::default());
+            replay.calibrate(policy.sound_calibrations());
+            prop_assert_eq!(of(&streets[n]), replayed_by(replay, &told), "policy {}", n);
         }
     }
 
