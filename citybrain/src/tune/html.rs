@@ -61,7 +61,7 @@ pub fn page(city: &str, report: &Report, snapshots: &Path) -> String {
         log.cameras, log.camera_days, log.frames, log.detections, log.gaps_in_all
     );
     for warning in &report.warnings {
-        let _ = writeln!(html, "<p class=\"warning\">{}</p>", escaped(warning));
+        let _ = writeln!(html, "<p class=\"warning\">{}</p>", escaped(&warning.to_string()));
     }
     suggestions(report, &mut html);
     for curve in &report.curves {
@@ -147,7 +147,7 @@ fn changes(own: &Outcome, album: &mut Album<'_>, html: &mut String) {
     }
     let _ = writeln!(html, "<h2>{}</h2>", escaped(&own.name));
     for warning in &own.warnings {
-        let _ = writeln!(html, "<p class=\"warning\">{}</p>", escaped(warning));
+        let _ = writeln!(html, "<p class=\"warning\">{}</p>", escaped(&warning.to_string()));
     }
     for (what, cases, all) in
         [("Gained", &own.gained, own.gained_in_all), ("Lost", &own.lost, own.lost_in_all)]

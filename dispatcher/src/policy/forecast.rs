@@ -1,6 +1,6 @@
 //! What a policy would have led to: the last days of the log under it, and under what is in force.
 
-use crate::tune::{CaseSketch, Figures, LogSummary, Report};
+use crate::tune::{CaseSketch, Figures, LogSummary, Remark, Report};
 use citybrain_types::{EventKind, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,9 +36,9 @@ pub struct Forecast {
     /// How many there are.
     pub lost_in_all: u64,
     /// What must be said yes to before it goes live.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Remark>,
     /// What to know before a number is believed.
-    pub notes: Vec<String>,
+    pub notes: Vec<Remark>,
 }
 
 impl Forecast {
@@ -66,7 +66,6 @@ impl Forecast {
 
     /// Where the log holds nothing of these days.
     pub(super) fn of_nothing(made_at: Timestamp) -> Self {
-        let warning = "the log holds no frame of these days, so that nothing is known of what it leads to";
-        Self { made_at, warnings: vec![warning.to_owned()], ..Self::default() }
+        Self { made_at, warnings: vec![Remark::NothingKnown], ..Self::default() }
     }
 }

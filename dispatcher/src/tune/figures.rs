@@ -1,10 +1,10 @@
 //! What a policy's cases come to, held against what is known.
 
 use super::proposal::{Proposal, Scope};
+use super::remark::{self, Remark};
 use super::report::{CaseSketch, Delay, Figures, MAX_LISTED, Outcome, Share};
 use super::street::{Found, Street};
 use super::truth::{About, Judgement, Truth, Verdict};
-use super::warn;
 use citybrain_types::{CameraId, EventKind, IncidentId, Timestamp};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -39,8 +39,8 @@ pub(super) struct Known {
     complete: bool,
     /// Verdicts on cases that no policy opens: nothing tells when they were.
     lost: usize,
-    /// Events that are only known since the policy in force opened a case.
-    by_own_cases: usize,
+    /// Events are known from verdicts alone, which are mostly on cases.
+    from_verdicts: bool,
 }
 
 fn overlap(from: Timestamp, to: Timestamp, other: (Timestamp, Timestamp)) -> bool {
@@ -49,7 +49,8 @@ fn overlap(from: Timestamp, to: Timestamp, other: (Timestamp, Timestamp)) -> boo
 
 impl Known {
     pub(super) fn of(truth: &Truth, streets: &[Street]) -> Self {
-        let mut known = Self { complete: truth.complete, ..Self::default() };
+        let from_verdicts = truth.events.is_empty();
+        let mut known = Self { complete: truth.complete, from_verdicts, ..Self::default() };
         for event in &truth.events {
             let (from, to) = (event.from.min(event.to), event.to.max(event.from));
             known.put(&event.camera, &event.kind, Span { from, to, verdict: Verdict::Real });
@@ -66,7 +67,6 @@ impl Known {
                         known.lost += 1;
                         continue;
                     };
-                    known.by_own_cases += usize::from(*verdict == Verdict::Real);
                     let incident = &found.incident;
                     let (from, to) = (incident.first_seen_at, incident.last_seen_at);
                     known.put(&incident.camera, &incident.kind, Span { from, to, verdict: *verdict });
@@ -124,22 +124,15 @@ impl Known {
         near.min_by_key(rank).or_else(|| self.complete.then_some(Verdict::False))
     }
 
-    pub(super) fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+    /// What to know of what is known.
+    pub(super) fn remarks(&self, live: &Figures) -> Vec<Remark> {
+        let mut remarks = Vec::new();
         if self.lost > 0 {
-            warnings.push(format!(
-                "{} verdicts are on cases that no policy here opens: they count for nothing",
-                self.lost
-            ));
+            remarks.push(Remark::LostVerdicts { verdicts: self.lost as u64 });
         }
-        if self.by_own_cases > 0 && self.by_own_cases == self.events.len() {
-            warnings.push(
-                "every known event had a case: what was missed is not known, and the recall of stricter policies is too \
-                 high by that; judge a sample below the threshold, too"
-                    .to_owned(),
-            );
-        }
-        warnings
+        let recall = live.recall.filter(|recall| self.from_verdicts && recall.hits == recall.of);
+        remarks.extend(recall.map(|recall| Remark::MissedUnknown { events: recall.of }));
+        remarks
     }
 }
 
@@ -223,7 +216,7 @@ impl Scene<'_> {
         }
         let (gained, gained_in_all) = self.only_in(own, live);
         let (lost, lost_in_all) = self.only_in(live, own);
-        let warnings = warn::of(&sides, lost_in_all, self.days);
+        let warnings = remark::warnings(&sides, lost_in_all, self.days);
         Outcome {
             name: proposal.name.clone(),
             policy: proposal.policy.clone(),

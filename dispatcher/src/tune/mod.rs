@@ -11,12 +11,12 @@ mod figures;
 mod frames;
 mod proposal;
 mod reading;
+mod remark;
 mod report;
 mod runner;
 mod street;
 mod suggest;
 mod truth;
-mod warn;
 mod what_if;
 
 #[cfg(test)]
@@ -24,6 +24,7 @@ mod tests;
 
 pub use draw::{ChartWords, cases_svg, escaped, shares_svg};
 pub use proposal::{PolicyError, Proposal, Scope};
+pub use remark::Remark;
 pub use report::{
     Because, CaseSketch, Curve, CurvePoint, Delay, Figures, Gap, Goal, LogSummary, MAX_GAPS, MAX_LISTED,
     Outcome, Report, Share, Suggestion,

@@ -1,6 +1,7 @@
 //! What a what-if leads to, as data: the page, the command and the tests read this.
 
 use super::proposal::Scope;
+use super::remark::Remark;
 use super::truth::Verdict;
 use citybrain_ingest_config::policy::Policy;
 use citybrain_types::{BoundingBox, CameraId, EventKind, IncidentId, Snapshots, Timestamp};
@@ -29,7 +30,7 @@ pub struct Report {
     /// Policies that meet what was asked for.
     pub suggestions: Vec<Suggestion>,
     /// What to know before a number is believed.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Remark>,
 }
 
 /// What was read of the log.
@@ -90,7 +91,7 @@ pub struct Outcome {
     /// How many there are.
     pub lost_in_all: u64,
     /// What to know before it is put in force, with numbers.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Remark>,
 }
 
 /// The numbers of one policy.

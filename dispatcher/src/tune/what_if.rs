@@ -3,6 +3,7 @@
 use super::figures::{self, Known};
 use super::proposal::{PolicyError, Proposal, Scope};
 use super::reading::{Lowest, Read, parallel};
+use super::remark::Remark;
 use super::report::Report;
 use super::street::Street;
 use super::suggest;
@@ -233,29 +234,20 @@ impl WhatIf {
             proposals.iter().enumerate().map(|(n, proposal)| scene.outcome(n, proposal)).collect();
         let curves = suggest::curves(&self.asked, proposals, &scene);
         let suggestions = suggest::suggestions(&self.asked, proposals, &scene);
-        let mut warnings = known.warnings();
+        let all = outcomes.first().map(|live| live.all.clone()).unwrap_or_default();
+        let mut warnings = known.remarks(&all);
         if complete && log.days < 1.0 {
-            let hours = 24.0 * log.days;
-            warnings.push(format!(
-                "the log covers {hours:.1} hours only: cases a day are what a day of them would be"
-            ));
+            warnings.push(Remark::ShortLog { hours: 24.0 * log.days });
         }
         if log.gaps_in_all > 0 {
-            let share = 100.0 * log.camera_days / (log.days * log.cameras as f64).max(f64::MIN_POSITIVE);
-            warnings.push(format!(
-                "the log has {} gaps in which a camera was not watched; {share:.1} % of the time is covered",
-                log.gaps_in_all
-            ));
+            let whole = (log.days * log.cameras as f64).max(f64::MIN_POSITIVE);
+            let covered_percent = 100.0 * log.camera_days / whole;
+            warnings.push(Remark::Gaps { gaps: log.gaps_in_all, covered_percent });
         }
         let misfits = streets.iter().filter_map(|street| street.misfit.as_ref());
-        warnings.extend(misfits.map(|misfit| {
-            format!("{misfit}, under what was in force for a time; there it is laid over the configuration's own numbers")
-        }));
+        warnings.extend(misfits.map(|misfit| Remark::Misfit { problem: misfit.to_string() }));
         if log.torn_files > 0 {
-            warnings.push(format!(
-                "{} files of the log are cut off; what is whole in them was read",
-                log.torn_files
-            ));
+            warnings.push(Remark::TornFiles { files: log.torn_files });
         }
         Report { complete, log, scope: only.clone(), policies: outcomes, curves, suggestions, warnings }
     }

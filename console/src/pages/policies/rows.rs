@@ -1,6 +1,6 @@
 //! Rows of the page of a policy.
 
-use crate::rows::Writer;
+use crate::rows::{Writer, remark};
 use citybrain_dispatcher::policy::rules::{Calibration, CalibrationMethod, Ece, NumberChange};
 use citybrain_dispatcher::policy::{BeforeAfter, Difference, Forecast, Side};
 use citybrain_dispatcher::tune::CaseSketch;
@@ -129,8 +129,8 @@ pub(super) fn forecast_rows(writer: &Writer, forecast: &Forecast) -> ForecastRow
     ForecastRows {
         span: writer.language.fill("policy.worked_out", &values),
         kinds,
-        warnings: forecast.warnings.clone(),
-        notes: forecast.notes.clone(),
+        warnings: forecast.warnings.iter().map(|warning| remark(writer, warning)).collect(),
+        notes: forecast.notes.iter().map(|note| remark(writer, note)).collect(),
         gained: forecast.gained.iter().take(SKETCHES).map(sketch).collect(),
         gained_in_all: forecast.gained_in_all,
         lost: forecast.lost.iter().take(SKETCHES).map(sketch).collect(),

@@ -2,7 +2,7 @@
 
 use super::form::Form;
 use crate::pages::policies::{SketchRow, sketch_row};
-use crate::rows::Writer;
+use crate::rows::{Writer, remark};
 use citybrain_dispatcher::City;
 use citybrain_dispatcher::policy::Rehearsed;
 use citybrain_dispatcher::tune::{
@@ -153,8 +153,8 @@ fn known(writer: &Writer, city: &City, form: &Form, report: &Report) -> Option<K
     Some(KnownRows {
         span: writer.language.fill("tuner.span", &values),
         rows,
-        warnings: own.warnings.clone(),
-        notes: report.warnings.clone(),
+        warnings: own.warnings.iter().map(|warning| remark(writer, warning)).collect(),
+        notes: report.warnings.iter().map(|note| remark(writer, note)).collect(),
         suggestions: shown.map(|own| suggestion_row(writer, city, report, own)).collect(),
         more_suggestions: report.suggestions.len().saturating_sub(SUGGESTIONS),
         curve: curve.map(|curve| drawn(writer, form, curve)),

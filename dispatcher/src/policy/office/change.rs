@@ -153,7 +153,8 @@ impl Office {
         if forecast.warnings.is_empty() {
             return Ok(());
         }
-        Err(Refusal::Unconfirmed(forecast.warnings.join("; ")).into())
+        let warnings: Vec<String> = forecast.warnings.iter().map(ToString::to_string).collect();
+        Err(Refusal::Unconfirmed(warnings.join("; ")).into())
     }
 
     /// From the next look on, everywhere, and in the log.

@@ -54,7 +54,8 @@ fn of_one_camera_only_its_own_cases_are_counted_drawn_and_suggested() {
     assert_eq!(cases, [(0.4, 4), (0.55, 4), (0.6, 4), (0.7, 0), (0.9, 0)]);
     let strict = &report.policies[4];
     assert_eq!((strict.gained_in_all, strict.lost_in_all, strict.lost.len()), (0, 4, 4));
-    assert_eq!(strict.warnings, ["it closes every case of fire: 4 in 0.0 days before, none after"]);
+    let warned: Vec<_> = strict.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warned, ["it closes every case of fire: 4 in 0.1 days before, none after"]);
     assert_eq!(report.suggestions.len(), 1);
     assert_eq!((&report.suggestions[0].scope, report.suggestions[0].goal), (&gate, Goal::Budget(1.0)));
 }
