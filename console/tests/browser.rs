@@ -9,6 +9,7 @@ mod town;
 use anyhow::{Context, ensure};
 use browser::{Browser, ENTER, Look, TAB};
 use citybrain_dispatcher::services::MAX_STREAMS;
+use citybrain_dispatcher::verdict::{Given, Item, Verdict};
 use citybrain_types::{CaseState, EventKind};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -326,6 +327,17 @@ async fn zones_are_drawn_by_keyboard_and_in_force_when_they_are_saved() -> anyho
 async fn a_suggestion_of_the_tuner_is_seen_as_curve_and_table_and_becomes_a_draft_by_one_button()
 -> anyhow::Result<()> {
     let (_turn, town, _) = busy_town().await?;
+    // Somebody has called the fire real: recall is known.
+    let fire = fires(&town, 1).await?.remove(0);
+    let given = Given {
+        item: Item::Case(fire.id),
+        verdict: Verdict::Real,
+        by: "Li Wei".to_owned(),
+        note: String::new(),
+        seen: 0,
+        void: false,
+    };
+    town.services.reviewer().judge(&given).await?;
     for (name, look) in [
         ("tuned-en-light", Look { size: (1366, 768), ..Look::default() }),
         ("tuned-zh-dark", Look { language: "zh", dark: true, size: (1366, 768), ..Look::default() }),
@@ -338,7 +350,9 @@ async fn a_suggestion_of_the_tuner_is_seen_as_curve_and_table_and_becomes_a_draf
             .await?;
         browser.run("document.getElementById('n-hit_score').value = '0.8'", Value::Null).await?;
         browser.click("#go").await?;
-        browser.until("document.querySelector('#result:not([data-unfinished]) svg.curve')").await?;
+        browser
+            .until("document.querySelectorAll('#result:not([data-unfinished]) svg.curve').length === 2")
+            .await?;
         browser.until("document.querySelectorAll('#result caption ~ tbody tr').length > 10").await?;
         browser.until("document.querySelectorAll('#result .suggestion').length === 2").await?;
         let hindered = hindrances(&browser).await?;

@@ -62,7 +62,10 @@ impl Axes {
         let Some(x) = x.map(f64::from).filter(|x| (self.x.0..=self.x.1).contains(x)) else { return };
         let ((x, low), (_, high)) = (self.at(x, self.y.0), self.at(x, self.y.1));
         let _ = writeln!(svg, "<path class=\"chosen\" d=\"M{x:.1} {low:.1}V{high:.1}\"/>");
-        let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>", x + 4.0, high + 10.0, escaped(word));
+        // On the side that has room.
+        let (x, anchor) = if x > WIDTH / 2.0 { (x - 4.0, "end") } else { (x + 4.0, "start") };
+        let (y, word) = ((low + high) / 2.0, escaped(word));
+        let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{word}</text>");
     }
 
     fn frame(&self, svg: &mut String, x_name: &str, y_name: &str) {

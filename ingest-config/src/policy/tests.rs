@@ -20,7 +20,7 @@ fn city() -> City {
         kinds = ["fire", "littering"]
         [[cameras.zones]]
         name = "chimney"
-        shape = [[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]]
+        polygon = [[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]]
         [[cameras]]
         id = "gate-2"
         url = "rtsp://127.0.0.1/2"
