@@ -19,6 +19,8 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("POST", "/preferences", "nobody"),
     ("GET", "/sign-in", "nobody"),
     ("POST", "/sign-in", "nobody"),
+    ("GET", "/sign-in/oidc", "nobody"),
+    ("GET", "/sign-in/oidc/answer", "nobody"),
     ("GET", "/set-up", "nobody"),
     ("POST", "/set-up", "nobody"),
     ("GET", "/", "viewer"),

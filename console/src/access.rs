@@ -17,6 +17,8 @@ pub const TABLE: &[Rule] = &[
     ("POST", "/preferences", Anyone),
     ("GET", "/sign-in", Anyone),
     ("POST", "/sign-in", Anyone),
+    ("GET", "/sign-in/oidc", Anyone),
+    ("GET", "/sign-in/oidc/answer", Anyone),
     ("GET", "/set-up", Anyone),
     ("POST", "/set-up", Anyone),
     ("POST", "/sign-out", SignedIn),

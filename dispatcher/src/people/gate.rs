@@ -25,6 +25,8 @@ use std::net::{IpAddr, SocketAddr};
 const COOKIES: [&str; 2] = ["citybrain_session", "__Host-citybrain_session"];
 /// The header by which scripts send what forms carry in a field.
 pub const CSRF_HEADER: &str = "x-csrf-token";
+/// The same for the cookie of a round to the provider.
+const OUTSIDE_COOKIES: [&str; 2] = ["citybrain_outside", "__Host-citybrain_outside"];
 /// The field in which forms carry it.
 pub const CSRF_FIELD: &str = "csrf";
 /// Largest form that is looked into.
@@ -284,7 +286,23 @@ fn is_behind_tls(city: &City) -> bool {
 }
 
 fn cookie<'h>(headers: &'h HeaderMap, city: &City) -> Option<&'h str> {
-    let name = COOKIES[usize::from(is_behind_tls(city))];
+    cookie_named(headers, COOKIES[usize::from(is_behind_tls(city))])
+}
+
+/// What a browser keeps of its round to the provider.
+#[must_use]
+pub fn outside_cookie<'h>(headers: &'h HeaderMap, city: &City) -> Option<&'h str> {
+    cookie_named(headers, OUTSIDE_COOKIES[usize::from(is_behind_tls(city))])
+}
+
+/// The header that gives a browser what it keeps of its round, or takes it away where `round` is empty.
+#[must_use]
+pub fn set_outside_cookie(city: &City, round: &str) -> HeaderValue {
+    let age = if round.is_empty() { 0 } else { super::oidc::COOKIE_SECS };
+    cookie_header(OUTSIDE_COOKIES, city, round, age)
+}
+
+fn cookie_named<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let values = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
@@ -293,12 +311,16 @@ fn cookie<'h>(headers: &'h HeaderMap, city: &City) -> Option<&'h str> {
 /// The header that gives a browser its session, or takes it away where `id` is empty.
 #[must_use]
 pub fn set_cookie(city: &City, id: &str) -> HeaderValue {
-    let tls = is_behind_tls(city);
-    let name = COOKIES[usize::from(tls)];
     let age = if id.is_empty() { 0 } else { city.people.session_max.as_secs() };
+    cookie_header(COOKIES, city, id, age)
+}
+
+fn cookie_header(names: [&str; 2], city: &City, value: &str, age: u64) -> HeaderValue {
+    let tls = is_behind_tls(city);
+    let name = names[usize::from(tls)];
     let secure = if tls { "; Secure" } else { "" };
-    let text = format!("{name}={id}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}");
-    // The id is hexadecimal digits, so that this never fails.
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}");
+    // The value is letters, digits and '.', '-' and '_', so that this never fails.
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }
 
