@@ -127,7 +127,7 @@ async fn go_outside(
     }
     let next = if is_own_path(&form.next) { form.next.as_str() } else { "/" };
     let city = services.city();
-    match services.people().begin_outside(&city.people, next).await {
+    match services.people().begin_outside(&city, next).await {
         Ok(begun) => {
             let mut response = go_to(begun.to.as_str());
             response.headers_mut().append(header::SET_COOKIE, set_outside_cookie(&city, &begun.cookie));
@@ -153,7 +153,7 @@ async fn come_back(
     let city = services.city();
     let round = outside_cookie(&headers, &city);
     let people = services.people();
-    let came = people.sign_in_outside(&city.people, round, &answer, &actor.address, agent(&headers)).await;
+    let came = people.sign_in_outside(&city, round, &answer, &actor.address, agent(&headers)).await;
     let mut response = match came {
         Ok(came) => signed_in(&services, &came.session, &came.next),
         Err(error) => not_in(&services, &visitor, SignInForm::default(), error),

@@ -55,8 +55,8 @@ pub struct Oidc {
     pub client_secret: Option<Secret>,
     /// What is asked for beside `openid`.
     pub scopes: Vec<String>,
-    /// Where a browser comes back to.
-    pub redirect: Url,
+    /// The address below which browsers reach this server, where it is not `site.public_url`.
+    pub redirect_base: Option<Url>,
     /// The claim that gives the name.
     pub name_claim: String,
     /// The claim that holds groups or roles.
@@ -69,6 +69,19 @@ pub struct Oidc {
     pub link_by_name: bool,
     /// What stands on the button.
     pub label: String,
+}
+
+impl Oidc {
+    /// Where a browser comes back to: `sign-in/oidc/answer` below the address of this server.
+    #[must_use]
+    pub fn comes_back_to(&self, public_url: &Url) -> Url {
+        let mut url = self.redirect_base.as_ref().unwrap_or(public_url).clone();
+        // Only an address that cannot be a base refuses; the configuration takes http and https addresses only.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(["sign-in", "oidc", "answer"]);
+        }
+        url
+    }
 }
 
 /// A role by its place, lowest first.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use url::{Host, Url};
+use url::Host;
 
 use super::Context;
 use super::address::web_address;
@@ -13,17 +13,12 @@ use crate::resolved::{Oidc, Rank, Secret};
 use crate::row::Place;
 use crate::suggestion::shown;
 
-pub(super) fn oidc(
-    raw: &RawOidc,
-    place: &Place<'_>,
-    public_url: Option<&Url>,
-    context: &mut Context<'_>,
-) -> Option<Oidc> {
+pub(super) fn oidc(raw: &RawOidc, place: &Place<'_>, context: &mut Context<'_>) -> Option<Oidc> {
     let issuer = raw.issuer.as_deref().and_then(|text| issuer(text, place, context));
-    let redirect = match raw.redirect_base.as_deref() {
-        Some(text) => taken(web_address(text), place, "redirect_base", context),
-        None => public_url.cloned(),
-    };
+    let redirect_base = raw
+        .redirect_base
+        .as_deref()
+        .and_then(|text| taken(web_address(text), place, "redirect_base", context));
     let keys = SecretKeys {
         key: "client_secret",
         clear: &raw.client_secret,
@@ -64,7 +59,7 @@ pub(super) fn oidc(
         client_id: raw.client_id.clone()?,
         client_secret,
         scopes: raw.scopes.clone(),
-        redirect: answer_below(redirect?),
+        redirect_base,
         name_claim: raw.name_claim.clone(),
         role_claim: raw.role_claim.clone(),
         ranks,
@@ -98,14 +93,6 @@ fn issuer(text: &str, place: &Place<'_>, context: &mut Context<'_>) -> Option<St
         return None;
     }
     Some(text.to_owned())
-}
-
-fn answer_below(mut base: Url) -> Url {
-    // Only an address that cannot be a base refuses; web addresses can.
-    if let Ok(mut path) = base.path_segments_mut() {
-        path.pop_if_empty().extend(["sign-in", "oidc", "answer"]);
-    }
-    base
 }
 
 /// The rank of each value; one that stands in two lists is a mistake.

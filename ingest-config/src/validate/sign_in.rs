@@ -3,8 +3,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use url::Url;
-
 use super::{Context, oidc};
 use crate::raw::{RawBlur, RawPasswords, RawPeople, RawSignIn};
 use crate::resolved::{Blur, Passwords, PeopleRules, SignIn, Site};
@@ -18,7 +16,6 @@ pub(super) fn people(
 ) -> PeopleRules {
     let Row { raw, place } = row;
     let seconds = |unit: f64, count: f64| Duration::from_secs_f64(unit * count);
-    let public_url: Option<&Url> = site.map(|site| &site.public_url);
     let provider = raw.oidc.as_ref();
     let rules = PeopleRules {
         sign_in: match raw.sign_in {
@@ -37,7 +34,7 @@ pub(super) fn people(
             RawBlur::FacesAndPlates => Blur::FacesAndPlates,
         },
         picture_links: seconds(86_400.0, raw.picture_link_days),
-        oidc: provider.and_then(|raw| oidc::oidc(raw, &place.inner("oidc"), public_url, context)),
+        oidc: provider.and_then(|raw| oidc::oidc(raw, &place.inner("oidc"), context)),
     };
     if rules.passwords == Passwords::Admins && provider.is_none() && !place.lost("oidc") {
         let message = "cannot be 'admins' without [people.oidc]: nobody else could come in";

@@ -95,7 +95,7 @@ mod tests {
             client_id: "citybrain".to_owned(),
             client_secret: None,
             scopes: vec![],
-            redirect: url::Url::parse("https://city.example/sign-in/oidc/answer").unwrap(),
+            redirect_base: None,
             name_claim: "preferred_username".to_owned(),
             role_claim: role_claim.to_owned(),
             ranks: ranks.into_iter().map(|(group, rank)| (group.to_owned(), rank)).collect(),

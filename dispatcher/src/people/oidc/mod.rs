@@ -17,7 +17,8 @@ pub use round::COOKIE_SECS;
 use super::actor::note_by;
 use super::metrics::SignInOutcome;
 use super::{People, PeopleError, User, Why};
-use citybrain_ingest_config::resolved::{Oidc, PeopleRules};
+use citybrain_ingest_config::City;
+use citybrain_ingest_config::resolved::Oidc;
 use citybrain_types::Timestamp;
 use provider::Provider;
 use round::{Round, Spent};
@@ -98,11 +99,11 @@ impl People {
     ///
     /// # Errors
     /// [`PeopleError::Refused`] when there is no provider, or it does not answer; [`PeopleError`] when the store does not.
-    pub async fn begin_outside(&self, rules: &PeopleRules, next: &str) -> Result<Begun, PeopleError> {
-        let Some(oidc) = &rules.oidc else { return refused(Why::OidcOff) };
+    pub async fn begin_outside(&self, city: &City, next: &str) -> Result<Begun, PeopleError> {
+        let Some(oidc) = &city.people.oidc else { return refused(Why::OidcOff) };
         let round = Round::begin(self.now(), next)?;
         let derived = round.derive(&self.seal().await?, oidc);
-        let client = self.0.outside.provider.client(oidc, self.now()).await?;
+        let client = self.0.outside.provider.client(city, oidc, self.now()).await?;
         Ok(Begun { to: client.way(oidc, &derived), cookie: round.cookie() })
     }
 
@@ -112,13 +113,13 @@ impl People {
     /// [`PeopleError::Refused`] with why nobody came in; the log says more, and never a token.
     pub async fn sign_in_outside(
         &self,
-        rules: &PeopleRules,
+        city: &City,
         cookie: Option<&str>,
         answer: &Answer,
         address: &str,
         agent: &str,
     ) -> Result<Came, PeopleError> {
-        let came = self.come(rules, cookie, answer, address, agent).await;
+        let came = self.come(city, cookie, answer, address, agent).await;
         match &came {
             Ok(came) => {
                 self.0.metrics.sign_in(SignInOutcome::Ok);
@@ -138,13 +139,13 @@ impl People {
 
     async fn come(
         &self,
-        rules: &PeopleRules,
+        city: &City,
         cookie: Option<&str>,
         answer: &Answer,
         address: &str,
         agent: &str,
     ) -> Result<Came, PeopleError> {
-        let Some(oidc) = &rules.oidc else { return refused(Why::OidcOff) };
+        let Some(oidc) = &city.people.oidc else { return refused(Why::OidcOff) };
         let now = self.now();
         let Some(round) = cookie.and_then(|cookie| Round::read(cookie, now)) else {
             return refused(Why::OidcStale);
@@ -166,9 +167,10 @@ impl People {
             return refused(Why::OidcDenied);
         }
         let Ok(_place) = self.0.outside.places.try_acquire() else { return Err(PeopleError::Busy) };
-        let told = self.0.outside.provider.redeem(oidc, answer.code.clone(), &derived, &round, now).await?;
+        let told =
+            self.0.outside.provider.redeem(city, oidc, answer.code.clone(), &derived, &round, now).await?;
         let user = self.known_as(oidc, &told).await?;
-        let session = self.begin_session(rules, &user, address, agent).await?;
+        let session = self.begin_session(&city.people, &user, address, agent).await?;
         Ok(Came { session, user, next: round.next })
     }
 

@@ -5,6 +5,7 @@ use super::http::{self, Unanswered, ask};
 use super::round::{COOKIE_SECS, Derived, Round};
 use crate::people::{PeopleError, Why};
 use chrono::{DateTime, Utc};
+use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::Oidc;
 use citybrain_types::Timestamp;
 use openidconnect::core::{
@@ -164,12 +165,23 @@ pub async fn probe(oidc: &Oidc) -> Result<String, String> {
 
 impl Provider {
     /// The provider, asked for what it says of itself where that is not known or old.
-    pub(super) async fn client(&self, oidc: &Oidc, now: Timestamp) -> Result<Ready, PeopleError> {
-        self.read(oidc, now, FRESH).await
+    pub(super) async fn client(
+        &self,
+        city: &City,
+        oidc: &Oidc,
+        now: Timestamp,
+    ) -> Result<Ready, PeopleError> {
+        self.read(city, oidc, now, FRESH).await
     }
 
     /// The same, read anew when what is known is older than `age`.
-    async fn read(&self, oidc: &Oidc, now: Timestamp, age: Duration) -> Result<Ready, PeopleError> {
+    async fn read(
+        &self,
+        city: &City,
+        oidc: &Oidc,
+        now: Timestamp,
+        age: Duration,
+    ) -> Result<Ready, PeopleError> {
         let Ok(http) = http::client() else { return refused(Why::OidcSilent) };
         let mut known = self.known.lock().await;
         let age = if known.as_ref().is_some_and(|known| known.metadata.is_none()) { PAUSE } else { age };
@@ -187,19 +199,20 @@ impl Provider {
         let metadata = known.as_ref().and_then(|known| known.metadata.clone());
         drop(known);
         let Some(metadata) = metadata else { return refused(Why::OidcSilent) };
-        Ok(Ready { client: spoken(oidc, metadata), http })
+        Ok(Ready { client: spoken(city, oidc, metadata), http })
     }
 
     /// Changes a code for what the provider says of whoever signs in.
     pub(super) async fn redeem(
         &self,
+        city: &City,
         oidc: &Oidc,
         code: String,
         derived: &Derived,
         round: &Round,
         now: Timestamp,
     ) -> Result<Told, PeopleError> {
-        let mut ready = self.client(oidc, now).await?;
+        let mut ready = self.client(city, oidc, now).await?;
         let tokens = ready.exchange(code, derived).await?;
         let Some(token) = tokens.id_token() else {
             tracing::warn!("the provider sends no ID token: is 'openid' among what the client may ask for?");
@@ -208,7 +221,7 @@ impl Provider {
         let mut checked = ready.check(token, &tokens, derived, round, now);
         if let Err(ClaimsVerificationError::SignatureVerification(_)) = &checked {
             // It may sign with a new key.
-            ready = self.read(oidc, now, PAUSE).await?;
+            ready = self.read(city, oidc, now, PAUSE).await?;
             checked = ready.check(token, &tokens, derived, round, now);
         }
         let claims = match checked {
@@ -249,7 +262,7 @@ fn doubt(error: &ClaimsVerificationError) -> &'static str {
     }
 }
 
-fn spoken(oidc: &Oidc, metadata: CoreProviderMetadata) -> Spoken {
+fn spoken(city: &City, oidc: &Oidc, metadata: CoreProviderMetadata) -> Spoken {
     // Where a provider takes the secret in the form only, it is sent there; the standard's first choice is the header.
     let methods = metadata.token_endpoint_auth_methods_supported();
     let by_form = methods.is_some_and(|methods| {
@@ -258,7 +271,7 @@ fn spoken(oidc: &Oidc, metadata: CoreProviderMetadata) -> Spoken {
     });
     let secret = oidc.client_secret.as_ref().map(|secret| ClientSecret::new(secret.0.clone()));
     Client::from_provider_metadata(metadata, ClientId::new(oidc.client_id.clone()), secret)
-        .set_redirect_uri(RedirectUrl::from_url(oidc.redirect.clone()))
+        .set_redirect_uri(RedirectUrl::from_url(oidc.comes_back_to(&city.site.public_url)))
         .set_auth_type(if by_form { AuthType::RequestBody } else { AuthType::BasicAuth })
 }
 
