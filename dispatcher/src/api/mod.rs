@@ -108,6 +108,7 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(move || health::metrics(Arc::clone(&registry))))
         .route("/snapshots/{*path}", get(snapshots::snapshot))
+        .route("/pictures/{*path}", get(snapshots::linked))
         .route("/originals/{*path}", get(snapshots::original))
         .layer(RequestBodyLimitLayer::new(max_body_bytes))
         .merge(reports)

@@ -168,6 +168,6 @@ pub(super) async fn cap_alert(
     // The moment of the first is that of the opening; what has changed since is an update of it.
     let first = view.case.updated_at == view.case.opened_at;
     let link = services.link(&id);
-    let alert = cap::alert(&view.case, &services.source(), first, &link);
+    let alert = cap::alert(&view.case, &services.source(), first, &link, None);
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(cap::CONTENT_TYPE))], alert).into_response())
 }

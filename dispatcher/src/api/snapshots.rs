@@ -1,10 +1,11 @@
 //! Pictures kept of detections. Nothing above or beside their folder can be reached.
 
 use super::Problem;
-use crate::people::{Actor, Permission, note};
+use crate::people::{Actor, Permission, Shut, note, opens};
 use crate::services::Services;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use citybrain_ingest_config::resolved::Blur;
@@ -32,6 +33,35 @@ pub(super) async fn snapshot(
     if is_original {
         note("picture.original", wanted.as_str(), "");
     }
+    let bytes = read_below(services.snapshot_root(), &wanted).await.ok_or_else(gone)?;
+    Ok(shown(bytes))
+}
+
+/// What the address of a picture carries for a receiver outside.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Signature {
+    until: u64,
+    mark: String,
+}
+
+/// A picture as everybody sees it, for whoever was sent its address.
+pub(super) async fn linked(
+    State(services): State<Services>,
+    Path(path): Path<String>,
+    signature: Result<Query<Signature>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let wanted = picture(&path)?;
+    let Ok(Query(signature)) = signature else {
+        return Err(Problem::invalid("the address lacks 'until' and 'mark': take it whole from the message"));
+    };
+    let seal = services.people().seal().await?;
+    let longest = services.city().people.picture_links;
+    opens(&seal, &wanted, (signature.until, &signature.mark), longest, services.now()).map_err(|shut| {
+        match shut {
+            Shut::Forged => Problem::new(StatusCode::NOT_FOUND, "this address opens no picture"),
+            Shut::Over => Problem::new(StatusCode::GONE, "the time of this address is over: open the case"),
+        }
+    })?;
     let bytes = read_below(services.snapshot_root(), &wanted).await.ok_or_else(gone)?;
     Ok(shown(bytes))
 }

@@ -106,6 +106,13 @@ fn text(row: &OutboxRow, envelope: &Envelope) -> String {
         let _ = writeln!(text, "{name}: {value}");
     }
     let _ = writeln!(text, "\n{}", envelope.data.links.case);
+    for (name, picture) in
+        [("Picture", &envelope.data.links.snapshot_at), ("Before", &envelope.data.links.snapshot_before)]
+    {
+        if let Some(picture) = picture {
+            let _ = writeln!(text, "{name}: {picture}");
+        }
+    }
     text
 }
 

@@ -11,6 +11,7 @@ pub mod gate;
 mod metrics;
 pub mod oidc;
 pub mod password;
+mod picture_links;
 pub mod role;
 mod seal;
 mod secret;
@@ -30,6 +31,8 @@ pub use tokens::NewToken;
 pub use why::Why;
 
 pub(crate) use metrics::PeopleMetrics;
+pub(crate) use picture_links::{PictureLinks, opens};
+pub use picture_links::Shut;
 
 use crate::api::Problem;
 use crate::store::{Store, StoreError};
