@@ -77,7 +77,7 @@ fn info(xml: &mut String, case: &Case, link: &Url, picture: Option<&Url>) {
     element(xml, 2, "web", link.as_str());
     if let Some(picture) = picture {
         xml.push_str("    <resource>\n");
-        element(xml, 3, "resourceDesc", "Picture at detection");
+        element(xml, 3, "resourceDesc", "Picture of the fire");
         element(xml, 3, "mimeType", "image/jpeg");
         element(xml, 3, "uri", picture.as_str());
         xml.push_str("    </resource>\n");

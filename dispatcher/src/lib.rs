@@ -162,8 +162,14 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
     let pictures = people::PictureLinks::new(people.seal().await?, &city);
     let (listeners, _) = broadcast::channel(LISTENER_QUEUE);
     let (to_answers, answers) = mpsc::channel(case::ANSWER_QUEUE);
-    let deliveries =
-        Deliveries::new(store.clone(), Arc::clone(&clock), metrics.clone(), listeners.clone(), to_answers, pictures);
+    let deliveries = Deliveries::new(
+        store.clone(),
+        Arc::clone(&clock),
+        metrics.clone(),
+        listeners.clone(),
+        to_answers,
+        pictures,
+    );
     deliveries.reload(&city);
     let register = Arc::new(permit::first_read(&city, &metrics).await);
     let (rule, rulings) = mpsc::channel(RULINGS_QUEUE);

@@ -23,7 +23,6 @@ mod verdicts;
 pub use actions::ActionBody;
 pub use openapi::openapi;
 pub use problem::Problem;
-pub(crate) use reports::keep_photos;
 pub use reports::{ReportBody, Reported};
 
 use crate::people::gate::{Gate, keep, refuse_as_problem};

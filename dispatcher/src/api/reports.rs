@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use citybrain_types::{Case, CaseId, EventKind, SnapshotRef, Source};
+use citybrain_types::{Case, CaseId, EventKind, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -130,28 +130,6 @@ fn answer(reported: &Reported) -> Response {
     let place = HeaderValue::from_str(&format!("/api/v1/cases/{}", reported.case.id));
     let place = place.unwrap_or(HeaderValue::from_static("/api/v1/cases"));
     (status(reported.joined), [(header::LOCATION, place)], axum::Json(reported)).into_response()
-}
-
-/// Writes photos below the snapshots, each under the hash of its content; says where.
-pub(crate) async fn keep_photos(
-    services: &Services,
-    photos: Vec<Vec<u8>>,
-) -> Result<Vec<SnapshotRef>, std::io::Error> {
-    use sha2::{Digest, Sha256};
-    let root = services.snapshot_root();
-    let day: String = services.now().to_string().chars().take(10).collect();
-    let folder = root.join("reports").join(&day);
-    let mut kept = Vec::with_capacity(photos.len());
-    if !photos.is_empty() {
-        tokio::fs::create_dir_all(&folder).await?;
-    }
-    for photo in photos {
-        let hash: String = Sha256::digest(&photo).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        let name = format!("{hash}.jpg");
-        tokio::fs::write(folder.join(&name), photo).await?;
-        kept.extend(SnapshotRef::new(format!("reports/{day}/{name}")));
-    }
-    Ok(kept)
 }
 
 /// `GET /api/v1/cases/{id}/cap`.

@@ -2,6 +2,7 @@
 
 use super::Problem;
 use crate::people::{Actor, Permission, Shut, note, opens};
+use crate::photo::AS_SENT;
 use crate::services::Services;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -15,19 +16,15 @@ use tokio::io::AsyncReadExt;
 
 /// Largest picture served; ours are a few hundred kilobytes.
 const MAX_SNAPSHOT_BYTES: u64 = 8 << 20;
-/// Folder of the photos that were sent with reports.
-const SENT_IN: &str = "reports/";
-
 pub(super) async fn snapshot(
     State(services): State<Services>,
     Path(path): Path<String>,
     actor: Actor,
 ) -> Result<Response, Problem> {
     let wanted = picture(&path)?;
-    // Nobody has made anything unrecognisable in what was sent in.
-    let is_original = services.city().people.blur != Blur::Off && path.starts_with(SENT_IN);
+    let is_original = is_uncovered_photo(&services, &wanted);
     if is_original && !actor.may(Permission::Originals) {
-        let what = "photos that were sent in are shown as they are: this needs the permission 'originals'";
+        let what = "this photo was sent in before photos were covered: it needs the permission 'originals'";
         return Err(Problem::new(StatusCode::FORBIDDEN, what));
     }
     if is_original {
@@ -35,6 +32,11 @@ pub(super) async fn snapshot(
     }
     let bytes = read_below(services.snapshot_root(), &wanted).await.ok_or_else(gone)?;
     Ok(shown(bytes))
+}
+
+/// Whether a photo was taken in as it is, while pictures are covered now.
+fn is_uncovered_photo(services: &Services, wanted: &SnapshotRef) -> bool {
+    services.city().people.blur != Blur::Off && wanted.as_str().split('/').next() == Some(AS_SENT)
 }
 
 /// What the address of a picture carries for a receiver outside.
@@ -62,6 +64,9 @@ pub(super) async fn linked(
             Shut::Over => Problem::new(StatusCode::GONE, "the time of this address is over: open the case"),
         }
     })?;
+    if is_uncovered_photo(&services, &wanted) {
+        return Err(gone());
+    }
     let bytes = read_below(services.snapshot_root(), &wanted).await.ok_or_else(gone)?;
     Ok(shown(bytes))
 }

@@ -31,8 +31,8 @@ pub use tokens::NewToken;
 pub use why::Why;
 
 pub(crate) use metrics::PeopleMetrics;
-pub(crate) use picture_links::{PictureLinks, opens};
 pub use picture_links::Shut;
+pub(crate) use picture_links::{PictureLinks, opens};
 
 use crate::api::Problem;
 use crate::store::{Store, StoreError};

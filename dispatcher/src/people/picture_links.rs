@@ -5,7 +5,7 @@
 //! brings a good address.
 
 use super::Seal;
-use crate::envelope::Envelope;
+use crate::envelope::{Data, Envelope};
 use citybrain_ingest_config::City;
 use citybrain_types::{SnapshotRef, Timestamp};
 use std::sync::Arc;
@@ -58,14 +58,15 @@ impl PictureLinks {
             return None;
         }
         let mut envelope: Envelope = serde_json::from_str(body).ok()?;
-        let snapshots = envelope.data.case.snapshots.clone()?;
+        let Data { case, links } = &mut envelope.data;
+        let (at, before) = match &case.snapshots {
+            Some(snapshots) => (Some(&snapshots.at), snapshots.before.as_ref()),
+            None => (None, None),
+        };
+        let seen = links.snapshot_at.iter_mut().zip(at).chain(links.snapshot_before.iter_mut().zip(before));
         let until = until(now, secs);
-        let links = &mut envelope.data.links;
-        let named = [(&mut links.snapshot_at, Some(snapshots.at)), (&mut links.snapshot_before, snapshots.before)];
-        for (link, picture) in named {
-            if let (Some(link), Some(picture)) = (link.as_mut(), picture) {
-                *link = signed(&self.seal, link, &picture, until);
-            }
+        for (link, picture) in seen.chain(links.photos.iter_mut().zip(&case.work.photos)) {
+            *link = signed(&self.seal, link, picture, until);
         }
         serde_json::to_string(&envelope).ok()
     }
@@ -124,7 +125,10 @@ mod tests {
         let link = Url::parse("https://city.example/desk/snapshots/gate-1/2026-11-25/at.jpg").unwrap();
         let until = until(NOW, WEEK.as_secs());
         let url = signed(&seal, &link, &picture, until);
-        assert!(url.as_str().starts_with("https://city.example/desk/pictures/gate-1/2026-11-25/at.jpg?until="), "{url}");
+        assert!(
+            url.as_str().starts_with("https://city.example/desk/pictures/gate-1/2026-11-25/at.jpg?until="),
+            "{url}"
+        );
         let mark = url.query_pairs().find(|(name, _)| name == "mark").unwrap().1.into_owned();
         let opens = |picture: &SnapshotRef, until: u64, mark: &str, now: Timestamp| {
             super::opens(&seal, picture, (until, mark), WEEK, now)
@@ -139,6 +143,9 @@ mod tests {
         assert_eq!(opens(&picture, until, &mark, later.plus(Duration::from_secs(3_600))), Err(Shut::Over));
         let seconds = |secs| super::opens(&seal, &picture, (until, &mark), Duration::from_secs(secs), NOW);
         assert_eq!((seconds(0), seconds(3_600)), (Err(Shut::Over), Err(Shut::Over)));
-        assert_eq!(super::opens(&Seal::of("another"), &picture, (until, &mark), WEEK, NOW), Err(Shut::Forged));
+        assert_eq!(
+            super::opens(&Seal::of("another"), &picture, (until, &mark), WEEK, NOW),
+            Err(Shut::Forged)
+        );
     }
 }
