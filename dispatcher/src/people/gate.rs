@@ -86,8 +86,8 @@ pub struct Gate {
 
 /// Lets a request through, or not.
 pub async fn keep(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let admitted = match gate.admit(&parts).await {
+    let (mut parts, body) = request.into_parts();
+    let admitted = match gate.admit(&mut parts).await {
         Ok(actor) => gate.take_body(&parts, body, &actor).await.map(|body| (actor, body)),
         Err(turned) => Err(turned),
     };
@@ -112,8 +112,8 @@ fn forbidden(turned: Turned, why: &str) -> TurnedAway {
 }
 
 impl Gate {
-    /// Who asks, when he may.
-    async fn admit(&self, parts: &Parts) -> Result<Actor, TurnedAway> {
+    /// Who asks, when he may. The request knows him from then on, refused or not: a refusal is shown to him as a page of his.
+    async fn admit(&self, parts: &mut Parts) -> Result<Actor, TurnedAway> {
         let city = self.services.city();
         let who = self.who(parts)?;
         if changes(&parts.method) && !is_of_this_site(&parts.headers, &city) {
@@ -124,6 +124,7 @@ impl Gate {
             SignIn::Open => Actor::open(address),
             SignIn::Required => self.known(parts, &city, address).await?,
         };
+        parts.extensions.insert(actor.clone());
         let allowed = match who {
             Who::Anyone => true,
             Who::SignedIn => actor.is_known(),
@@ -193,10 +194,9 @@ impl Gate {
     }
 
     /// Has the request answered, and writes down what it did.
-    async fn answer(&self, mut request: Request, actor: Actor, next: Next) -> Response {
+    async fn answer(&self, request: Request, actor: Actor, next: Next) -> Response {
         let changes = changes(request.method());
         let asked = format!("{} {}", request.method(), request.uri().path());
-        request.extensions_mut().insert(actor.clone());
         let visit = Visit::of(actor.clone());
         let mut response = VISIT.scope(visit.clone(), next.run(request)).await;
         if !actor.csrf().is_empty() {
