@@ -53,6 +53,8 @@ pub type Rule = (&'static str, &'static str, Who);
 pub enum Refusal {
     /// Nobody has signed in. Holds where to come back to, where a page was asked for.
     SignIn(Option<String>),
+    /// Whoever it is lacks this permission.
+    Lacks(Permission),
     /// Whoever it is may not, and why.
     Forbidden(String),
     /// It cannot be known who asks: the store does not answer.
@@ -64,6 +66,10 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::SignIn(_) => {
                 Self::new(StatusCode::UNAUTHORIZED, "sign in, or send a token that is good")
+            }
+            Refusal::Lacks(permission) => {
+                let why = format!("this needs the permission '{}'", permission.name());
+                Self::new(StatusCode::FORBIDDEN, why)
             }
             Refusal::Forbidden(why) => Self::new(StatusCode::FORBIDDEN, why),
             Refusal::Unavailable => {
@@ -134,11 +140,11 @@ impl Gate {
             return Err((Turned::Unknown, Refusal::SignIn(comes_back(parts))));
         }
         if !allowed {
-            let what = match who {
-                Who::May(permission) => format!("this needs the permission '{}'", permission.name()),
-                Who::Anyone | Who::SignedIn => String::new(),
+            let refusal = match who {
+                Who::May(permission) => Refusal::Lacks(permission),
+                Who::Anyone | Who::SignedIn => Refusal::Forbidden(String::new()),
             };
-            return Err((Turned::Forbidden, Refusal::Forbidden(what)));
+            return Err((Turned::Forbidden, refusal));
         }
         Ok(actor)
     }

@@ -25,8 +25,8 @@ pub struct RawPeople {
     pub proxies: Vec<String>,
     /// What is made unrecognisable in pictures. The original is kept apart and shown to those who may see it.
     pub blur: RawBlur,
-    /// Addresses of pictures in messages to departments carry a signature and open without signing in for this long
-    /// after the picture's message was made. 0: they carry none, and receivers need a token.
+    /// Addresses of pictures in messages to departments carry a signature, and each opens its picture without signing in
+    /// for this long after the attempt that brought it. 0: they carry none, and receivers need a token.
     #[schemars(range(min = 0.0, max = 365.0))]
     pub picture_link_days: f64,
     /// Signing in by a provider of OpenID Connect.
