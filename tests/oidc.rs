@@ -1,6 +1,9 @@
 //! The real binary, and people who sign in by a provider of OpenID Connect: who comes in, who does not, and what is said of
-//! it. The provider is the test's own (`oidc/provider.rs`): it signs with openssl, and lies where it is told to.
+//! it. One provider is Debian's Glewlwyd (`oidc/glewlwyd.rs`); the other is the tests' own (`oidc/provider.rs`), which signs
+//! with openssl and lies where it is told to.
 
+#[path = "oidc/glewlwyd.rs"]
+mod glewlwyd;
 #[path = "oidc/provider.rs"]
 mod provider;
 #[path = "support.rs"]
@@ -86,10 +89,22 @@ impl Town {
     fn open(people: &str, oidc: &str) -> Self {
         let work = tempfile::tempdir().expect("a folder");
         let provider = Provider::start(work.path());
+        let issuer = provider.issuer.clone();
+        Self::by((work, provider), &issuer, SECRET, people, oidc)
+    }
+
+    /// With another provider.
+    fn by(
+        (work, provider): (tempfile::TempDir, Provider),
+        issuer: &str,
+        client_secret: &str,
+        people: &str,
+        oidc: &str,
+    ) -> Self {
         let data = work.path().join("data");
         let file = work.path().join("citybrain.toml");
         let secret = work.path().join("client-secret");
-        std::fs::write(&secret, format!("{SECRET}\n")).expect("it can be written");
+        std::fs::write(&secret, format!("{client_secret}\n")).expect("it can be written");
         let text = format!(
             r#"
 [site]
@@ -114,7 +129,7 @@ id = "gate-1"
 url = "file://{}"
 "#,
             data.display(),
-            provider.issuer,
+            issuer,
             clip(work.path()).display(),
         );
         std::fs::write(&file, text).expect("it can be written");
@@ -213,6 +228,40 @@ fn account_csrf(browser: &Browser) -> String {
     let page = browser.ask("/account", &[]).body;
     let carried = page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
     carried.unwrap_or_else(|| panic!("no form:\n{page}")).to_owned()
+}
+
+#[test]
+fn whoever_signs_in_at_the_provider_that_debian_ships_comes_in() {
+    if !glewlwyd::is_there() {
+        eprintln!("left out: ./x install --all unpacks Debian's provider");
+        return;
+    }
+    let work = tempfile::tempdir().expect("a folder");
+    let debian = glewlwyd::Glewlwyd::start(work.path());
+    let own = (tempfile::tempdir().expect("a folder"), Provider::start(work.path()));
+    let town = Town::by(own, &debian.issuer(), glewlwyd::SECRET, "", "scopes = []");
+    debian.furnish(&format!("{}sign-in/oidc/answer", town.city.console()), &["canteen", "city-chiefs"]);
+    let browser = town.browser("li");
+    debian.let_in(&browser.jar);
+    let sent = browser.ask("/sign-in/oidc?next=%2Freview", &[]);
+    assert_eq!(sent.status, 303, "{}", sent.body);
+    // Its page asks whether to go on; whoever agrees comes again with this word.
+    let back = browser.ask(&format!("{}&g_continue", sent.location), &[]);
+    assert!(back.status == 302 && back.location.contains("code="), "{} {}", back.status, back.location);
+    let came = browser.ask(&back.location, &[]);
+    assert_eq!((came.status, came.location.as_str()), (303, "/review"), "{}\n{}", came.body, town.city.log());
+    assert!(browser.is_in());
+    assert!(
+        town.users().contains(&("li.wei".to_owned(), "supervisor".to_owned(), true)),
+        "{:?}",
+        town.users()
+    );
+    // Its codes are good once, too.
+    assert_eq!(browser.ask(&back.location, &[]).status, 400);
+    let checked = citybrain().args(["doctor", "--json", "--config"]).arg(&town.file).output();
+    let checked: Vec<Value> =
+        serde_json::from_slice(&checked.expect("the binary runs").stdout).expect("JSON");
+    assert!(checked.iter().any(|found| found["check"] == "sign-in provider" && found["verdict"] == "ok"));
 }
 
 #[test]
