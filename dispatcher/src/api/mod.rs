@@ -113,6 +113,7 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .merge(reports)
         .with_state(services)
         .layer(middleware::from_fn_with_state(gate, keep))
+        .layer(middleware::map_response(problem::in_form))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,

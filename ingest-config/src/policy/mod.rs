@@ -39,7 +39,7 @@ const MAX_PROBLEMS: usize = 100;
 #[schemars(rename = "PolicyBody")]
 pub struct Policy {
     /// Laid over in their order; a later rule has the last word.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub rules: Vec<PolicyRule>,
     /// The alert budget: so many cases one camera may open in a day. What the configuration says when not given.
