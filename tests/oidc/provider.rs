@@ -15,7 +15,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 pub const CLIENT: &str = "citybrain-desk";
 pub const SECRET: &str = "a secret that no page shows";
@@ -72,7 +71,8 @@ pub fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
 }
 
 pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs()
+    let now = citybrain_types::Clock::now(&citybrain_types::SystemClock);
+    u64::try_from(now.as_millis() / 1_000).expect("after 1970")
 }
 
 impl Provider {

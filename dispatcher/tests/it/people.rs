@@ -527,7 +527,7 @@ async fn a_receiver_opens_the_pictures_of_its_messages_without_a_token_until_the
     }
     let at = &sent[0].0;
     let mark = at.split("mark=").nth(1).unwrap();
-    let flipped = if mark.starts_with('0') { format!("1{}", &mark[1..]) } else { format!("0{}", &mark[1..]) };
+    let flipped: String = mark.chars().map(|c| if c == '0' { '1' } else { '0' }).collect();
     let until = at.split("until=").nth(1).unwrap().split('&').next().unwrap();
     let longer = (until.parse::<u64>().unwrap() + 3_600).to_string();
     for (what, link, status) in [
