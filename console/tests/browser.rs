@@ -3,6 +3,8 @@
 
 #[path = "browser_support/browser.rs"]
 mod browser;
+#[path = "browser_support/people_pages.rs"]
+mod people_pages;
 #[path = "browser_support/town.rs"]
 mod town;
 
@@ -132,6 +134,17 @@ async fn every_page_is_sound_in_chinese_and_dark() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_sound_on_a_telephone() -> anyhow::Result<()> {
     every_page(&Look { size: (390, 844), ..Look::default() }, "phone").await
+}
+
+/// A page as people look at it: axe finds nothing, nothing sticks out, no script complains.
+async fn sound(browser: &Browser, look: &Look, name: &str) -> anyhow::Result<()> {
+    let hindered = hindrances(browser).await?;
+    ensure!(hindered.is_empty(), "{name}: {hindered:#?}");
+    let language = browser.run("return document.documentElement.lang", Value::Null).await?;
+    ensure!(language == look.language, "{name} speaks {language}");
+    let wide = browser.run("return document.documentElement.scrollWidth - innerWidth", Value::Null).await?;
+    ensure!(wide.as_i64().unwrap_or(i64::MAX) <= 0, "{name} is {wide} px wider than the window");
+    keep_picture(browser, name).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

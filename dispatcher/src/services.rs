@@ -17,14 +17,14 @@ use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{Kind, SignIn, Site};
 use citybrain_types::{
     CameraDirectory, CameraStatus, Case, CaseAction, CaseChange, CaseId, CaseState, Clock, Delivery,
-    DeliveryState, DestinationId, EventKind, SnapshotRef,
+    DeliveryState, DestinationId, EventKind, PhotoCover, SnapshotRef,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use url::Url;
 
@@ -133,6 +133,7 @@ struct Inner {
     wake: Box<dyn Fn() + Send + Sync>,
     people: People,
     streams: Arc<Semaphore>,
+    photo_cover: OnceLock<Arc<dyn PhotoCover>>,
 }
 
 impl std::fmt::Debug for Services {
@@ -193,7 +194,19 @@ impl Services {
             wake,
             people,
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            photo_cover: OnceLock::new(),
         }))
+    }
+
+    /// Takes what covers photos; a second one changes nothing. Without any, photos that have to be covered are shown to
+    /// nobody but those who may see originals.
+    pub fn lend_photo_cover(&self, cover: Arc<dyn PhotoCover>) {
+        let _ = self.0.photo_cover.set(cover);
+    }
+
+    /// What covers photos.
+    pub(crate) fn photo_cover(&self) -> Option<Arc<dyn PhotoCover>> {
+        self.0.photo_cover.get().cloned()
     }
 
     /// Users, sessions, tokens and the audit log.
@@ -390,7 +403,7 @@ impl Services {
         answer: impl Fn(&Case, bool) -> Option<Answer>,
     ) -> Result<(Case, bool), OrderError> {
         report::check(&self.city(), &report)?;
-        let photos = crate::api::keep_photos(self, photos).await.map_err(OrderError::Photos)?;
+        let photos = crate::photo::keep(self, photos).await.map_err(OrderError::Photos)?;
         let (case, joined) = self.0.desk.report(&Report { photos, ..report }, answer).await?;
         note("report", case.id.as_str(), if joined { "joined an open case" } else { "opened a case" });
         Ok((case, joined))

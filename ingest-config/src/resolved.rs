@@ -19,7 +19,7 @@ pub use incident::IncidentPolicy;
 pub use log::LogSettings;
 pub use model::{ASKED_AT_MOST_EVERY, Cascade, ExecutionProvider, Model, Precision, Turn};
 
-pub use people::{Blur, PeopleRules, SignIn};
+pub use people::{Blur, Oidc, Passwords, PeopleRules, Rank, SignIn};
 pub use sensor::{Raises, Sensor, SensorFormat};
 pub use store::{CaseStore, Database};
 pub use view::{Field, Ground, View};
