@@ -46,7 +46,7 @@ async fn one_that_takes_too_long_ends_and_says_so() {
 async fn more_than_may_wait_are_refused_and_one_that_nobody_waits_for_ends() {
     let folder = log();
     let runner = Runner::default();
-    let (go_on, gate) = mpsc::sync_channel::<()>(1);
+    let (go_on, gate) = mpsc::sync_channel::<()>(0);
     let held = tokio::spawn({
         let (runner, job) = (runner.clone(), job(folder.path(), 100));
         // It stays in its first part until the test lets it go.
