@@ -11,6 +11,7 @@ mod town;
 use anyhow::{Context, ensure};
 use browser::{Browser, ENTER, Look, TAB};
 use citybrain_dispatcher::services::MAX_STREAMS;
+use citybrain_dispatcher::verdict::{Given, Item, Verdict};
 use citybrain_types::{CaseState, EventKind};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -332,6 +333,62 @@ async fn zones_are_drawn_by_keyboard_and_in_force_when_they_are_saved() -> anyho
     browser.click("#save").await?;
     browser.until("document.getElementById('said').classList.contains('warn')").await?;
     ensure!(town.services.city().version == city.version, "the configuration in force stays");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suggestion_of_the_tuner_is_seen_as_curve_and_table_and_becomes_a_draft_by_one_button()
+-> anyhow::Result<()> {
+    let (_turn, town, _) = busy_town().await?;
+    // Somebody has called the fire real: recall is known.
+    let fire = fires(&town, 1).await?.remove(0);
+    let given = Given {
+        item: Item::Case(fire.id),
+        verdict: Verdict::Real,
+        by: "Li Wei".to_owned(),
+        note: String::new(),
+        seen: 0,
+        void: false,
+    };
+    town.services.reviewer().judge(&given).await?;
+    for (name, look) in [
+        ("tuned-en-light", Look { size: (1366, 768), ..Look::default() }),
+        ("tuned-zh-dark", Look { language: "zh", dark: true, size: (1366, 768), ..Look::default() }),
+        ("tuned-phone", Look { size: (390, 844), ..Look::default() }),
+    ] {
+        let browser = Browser::open(&town.home, &look).await?;
+        browser.go("/tuner?kind=fire").await?;
+        browser
+            .run("document.querySelector('[name=budget]').value = '0.5'; document.querySelector('[name=miss]').value = '2'", Value::Null)
+            .await?;
+        browser.run("document.getElementById('n-hit_score').value = '0.8'", Value::Null).await?;
+        browser.click("#go").await?;
+        browser
+            .until("document.querySelectorAll('#result:not([data-unfinished]) svg.curve').length === 2")
+            .await?;
+        browser.until("document.querySelectorAll('#result caption ~ tbody tr').length > 10").await?;
+        browser.until("document.querySelectorAll('#result .suggestion').length === 2").await?;
+        let hindered = hindrances(&browser).await?;
+        ensure!(hindered.is_empty(), "{name}: {hindered:#?}");
+        let wide =
+            browser.run("return document.documentElement.scrollWidth - innerWidth", Value::Null).await?;
+        ensure!(wide.as_i64().unwrap_or(i64::MAX) <= 0, "the tuner is {wide} px wider than the window");
+        keep_picture(&browser, name).await?;
+        // The score is taken over into the form, and worked out again.
+        let taken =
+            browser.run("return document.querySelector('button.take').dataset.value", Value::Null).await?;
+        browser.click("button.take").await?;
+        browser
+            .until(&format!("new URLSearchParams(location.search).get('hit_score') === {taken} && document.querySelector('button.suggested')"))
+            .await?;
+        browser.run("document.querySelector('.suggestion [name=by]').value = 'Li Wei'", Value::Null).await?;
+        browser.click("button.suggested").await?;
+        browser.until("location.pathname.startsWith('/policies/policy-')").await?;
+        let drafted = browser.text().await?;
+        ensure!(drafted.contains(taken.as_str().unwrap_or("?")), "{drafted}");
+        quiet(&browser, name).await?;
+    }
+    ensure!(town.services.policies().list().await?.len() == 3, "each is a draft of its own");
     Ok(())
 }
 
