@@ -198,6 +198,7 @@ mod tests {
             "repeats_at_most",
             "readers",
             "log_retention_days",
+            "picture_link_days",
         ];
         each_field(file_shape(), "", &mut |path, field| {
             let bounded = match &field.shape {

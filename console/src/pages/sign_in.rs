@@ -166,7 +166,14 @@ async fn come_back(
 /// The page to sign in on again, with why nobody came in.
 fn not_in(services: &Services, visitor: &Visitor, form: SignInForm, error: PeopleError) -> Response {
     match refusal(visitor.language, &error) {
-        Some((status, words)) => (status, show(services, visitor, form, Some(words))).into_response(),
+        Some((status, words)) => {
+            let mut response = (status, show(services, visitor, form, Some(words))).into_response();
+            if let PeopleError::Wait(wait) = error {
+                let secs = HeaderValue::from(wait.as_secs().max(1));
+                response.headers_mut().insert(header::RETRY_AFTER, secs);
+            }
+            response
+        }
         None => unavailable(services, visitor, &error),
     }
 }
@@ -197,18 +204,7 @@ async fn sign_in(
         services.people().sign_in(&city.people, &form.name, &form.password, &actor.address, agent).await;
     match came {
         Ok((id, _)) => signed_in(&services, &id, &form.next),
-        Err(error) => match refusal(visitor.language, &error) {
-            Some((status, words)) => {
-                let mut response = (status, show(&services, &visitor, form, Some(words))).into_response();
-                if let PeopleError::Wait(wait) = error {
-                    response
-                        .headers_mut()
-                        .insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
-                }
-                response
-            }
-            None => unavailable(&services, &visitor, &error),
-        },
+        Err(error) => not_in(&services, &visitor, form, error),
     }
 }
 

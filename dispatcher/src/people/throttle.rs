@@ -81,6 +81,21 @@ impl Throttle {
         Ok(())
     }
 
+    /// The same where it is not known yet who comes: by the address alone.
+    ///
+    /// # Errors
+    /// How long to wait before the next attempt.
+    pub(super) fn begin_from(&self, address: &str, now: Timestamp) -> Result<(), Duration> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        match wait(&counts.addresses, address, ADDRESS, now) {
+            Some(wait) => Err(wait),
+            None => {
+                count(&mut counts.addresses, address, now);
+                Ok(())
+            }
+        }
+    }
+
     /// The attempt was a right one.
     pub(super) fn succeeded(&self, name: &str, address: &str) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,6 +135,20 @@ mod tests {
         }
         assert!(throttle.begin("another", "a", NOW).is_err());
         throttle.begin("another", "b", NOW).unwrap();
+    }
+
+    #[test]
+    fn an_address_whose_rounds_to_the_provider_fail_waits_and_one_that_comes_in_does_not() {
+        let throttle = Throttle::default();
+        for _ in 0..60 {
+            throttle.begin_from("office", NOW).unwrap();
+            throttle.succeeded("li", "office");
+        }
+        for _ in 0..20 {
+            throttle.begin_from("a", NOW).unwrap();
+        }
+        assert_eq!(throttle.begin_from("a", NOW), Err(Duration::from_secs(1)));
+        throttle.begin("li", "b", NOW).unwrap();
     }
 
     #[test]

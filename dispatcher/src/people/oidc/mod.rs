@@ -103,7 +103,12 @@ impl People {
         let Some(oidc) = &city.people.oidc else { return refused(Why::OidcOff) };
         let round = Round::begin(self.now(), next)?;
         let derived = round.derive(&self.seal().await?, oidc);
-        let client = self.0.outside.provider.client(city, oidc, self.now()).await?;
+        let client = self.0.outside.provider.client(city, oidc, self.now()).await;
+        let client = client.inspect_err(|error| {
+            if matches!(error, PeopleError::Refused(Why::OidcSilent)) {
+                self.0.metrics.sign_in(SignInOutcome::Silent);
+            }
+        })?;
         Ok(Begun { to: client.way(oidc, &derived), cookie: round.cookie() })
     }
 
@@ -125,6 +130,10 @@ impl People {
                 self.0.metrics.sign_in(SignInOutcome::Ok);
                 note_by(&came.user.name, "sign_in", &came.user.name, "by the provider");
             }
+            // Anybody may come with a state of no round, as often as he likes: that fills no log.
+            Err(PeopleError::Refused(Why::OidcStale | Why::OidcOff)) => {
+                self.0.metrics.sign_in(SignInOutcome::Wrong);
+            }
             Err(PeopleError::Refused(why)) => {
                 self.0.metrics.sign_in(match why {
                     Why::OidcSilent => SignInOutcome::Silent,
@@ -132,6 +141,7 @@ impl People {
                 });
                 note_by("nobody", "sign_in_failed", "", format!("by the provider: {}", why.code()));
             }
+            Err(PeopleError::Wait(_)) => self.0.metrics.sign_in(SignInOutcome::Throttled),
             Err(_) => {}
         }
         came
@@ -157,6 +167,7 @@ impl People {
         if !self.0.outside.ends_first(&derived.state, now) {
             return refused(Why::OidcStale);
         }
+        self.0.throttle.begin_from(address, now).map_err(PeopleError::Wait)?;
         if !answer.iss.is_empty() && answer.iss != oidc.issuer {
             tracing::warn!("an answer to a sign-in names another provider: it is refused");
             return refused(Why::OidcDoubted);
@@ -170,6 +181,7 @@ impl People {
         let told =
             self.0.outside.provider.redeem(city, oidc, answer.code.clone(), &derived, &round, now).await?;
         let user = self.known_as(oidc, &told).await?;
+        self.0.throttle.succeeded(&user.name.to_lowercase(), address);
         let session = self.begin_session(&city.people, &user, address, agent).await?;
         Ok(Came { session, user, next: round.next })
     }
