@@ -23,7 +23,13 @@ use std::sync::Arc;
 #[allow(clippy::print_stdout, reason = "the report is what this command is run for")]
 pub fn tune(args: &TuneArgs) -> anyhow::Result<ExitCode> {
     let city = Arc::new(citybrain_ingest_config::load(&args.config)?.city);
-    let log = args.recorded.clone().unwrap_or_else(|| city.site.data_dir.join(LOG_FOLDER));
+    let log = match &args.recorded {
+        Some(recorded) => recorded.clone(),
+        None => {
+            crate::replay::bring(&city)?;
+            city.site.data_dir.join(LOG_FOLDER)
+        }
+    };
     ensure!(log.exists(), "there is no detection log at {}; give its folder", log.display());
     let policies = policies(args, &city)?;
     let truth = truth(args)?;

@@ -131,7 +131,7 @@ pub struct Forecast {
 pub type Side = (Arc<City>, BTreeMap<EventKind, Calibration>);
 
 /// Reads the log of the first side's city from a moment on, under all sides at once; tells what each other side leads to
-/// against the first. What lies in a store that is no folder of this machine is not read.
+/// against the first. What lies in a store elsewhere was brought here before.
 ///
 /// # Errors
 /// [`LogError`] when a file of the log cannot be read. A log that is not there yet is an empty one.

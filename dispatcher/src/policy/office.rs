@@ -324,6 +324,7 @@ impl Office {
         let days = days.clamp(1, MAX_FORECAST_DAYS);
         let from = now.minus(Duration::from_secs(u64::from(days) * 86_400));
         let one = Arc::clone(&self.forecasting).lock_owned().await;
+        crate::log::bring(&city, Some(from)).await.map_err(|error| OfficeError::Log(error.to_string()))?;
         let made = tokio::task::spawn_blocking(move || {
             let made = forecasts(sides, &known, from, now);
             drop(one);
