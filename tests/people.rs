@@ -19,6 +19,8 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("POST", "/preferences", "nobody"),
     ("GET", "/sign-in", "nobody"),
     ("POST", "/sign-in", "nobody"),
+    ("GET", "/sign-in/oidc", "nobody"),
+    ("GET", "/sign-in/oidc/answer", "nobody"),
     ("GET", "/set-up", "nobody"),
     ("POST", "/set-up", "nobody"),
     ("GET", "/", "viewer"),
@@ -287,4 +289,95 @@ fn a_city_that_lets_everybody_in_from_everywhere_does_not_start() {
         "{}",
         String::from_utf8_lossy(&told.stderr)
     );
+}
+
+/// A JPEG with stripes as fine as letters on a plate.
+fn photo(work: &Path) -> Vec<u8> {
+    let file = work.join("photo.jpg");
+    let made = Command::new("ffmpeg")
+        .args(["-loglevel", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=1600x900:duration=1:rate=1"])
+        .args(["-frames:v", "1", "-update", "1"])
+        .arg(&file)
+        .status();
+    assert!(made.expect("ffmpeg runs").success());
+    std::fs::read(file).expect("it is there")
+}
+
+/// How often neighbours in a JPEG differ by an eighth of the range, inside the squares that a covered photo is made of.
+fn steps_inside_squares(jpeg: &[u8], work: &Path) -> usize {
+    const SIDE: usize = 1_280;
+    let file = work.join("shown.jpg");
+    std::fs::write(&file, jpeg).expect("it can be written");
+    let told = Command::new("ffmpeg")
+        .args(["-loglevel", "error", "-i"])
+        .arg(&file)
+        .args(["-vf", "scale=1280:-1:flags=neighbor", "-f", "rawvideo", "-pix_fmt", "gray", "-"])
+        .output()
+        .expect("ffmpeg runs");
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let rows = told.stdout.chunks_exact(SIDE);
+    let inside = |x: &usize| (2..SIDE / 64 - 2).contains(&(x % (SIDE / 64)));
+    let steps = |row: &[u8]| (1..SIDE).filter(inside).filter(|x| row[*x].abs_diff(row[*x - 1]) > 32).count();
+    rows.map(steps).sum()
+}
+
+#[test]
+fn a_photo_that_people_send_is_covered_for_everybody_and_whole_for_those_who_may_see_originals() {
+    use base64::Engine;
+    let work = tempfile::tempdir().expect("a folder");
+    let (data, file) = (work.path().join("data"), work.path().join("citybrain.toml"));
+    let camera = clip(work.path());
+    let text = format!(
+        "[site]\ndata_dir = \"{}\"\n[people]\nblur = \"faces_and_plates\"\n[[cameras]]\nid = \"a\"\nurl = \"file://{}\"\n",
+        data.display(),
+        camera.display()
+    );
+    std::fs::write(&file, text).expect("it can be written");
+    for role in ["operator", "supervisor"] {
+        user(&data, &["add", role, "--role", role, "--password-stdin"], PASSWORD);
+    }
+    let city = City::start_closed(work.path(), &["--config", file.to_str().expect("UTF-8")]);
+    let token = |role: &str, scopes: &[&str]| {
+        let mut browser = Browser::new(&city, work.path(), role);
+        browser.sign_in(role, PASSWORD);
+        let scopes = scopes.iter().map(|scope| ("scope", *scope));
+        let fields: Vec<_> = [("name", "desk"), ("days", "1")].into_iter().chain(scopes).collect();
+        let made = browser.ask("POST", "/account/tokens", &fields);
+        let shown = made.body.split("<code>").nth(1).and_then(|rest| rest.split("</code>").next());
+        format!("authorization: Bearer {}", shown.unwrap_or_else(|| panic!("{}", made.body)))
+    };
+    let (operator, chief) =
+        (token("operator", &["view", "report"]), token("supervisor", &["view", "originals"]));
+    let sent = photo(work.path());
+    let report = serde_json::json!({
+        "kind": "littering", "source": "hotline", "by": "caller 7", "position": [121.5, 31.2], "description": "bags",
+        "photos": [base64::engine::general_purpose::STANDARD.encode(&sent)],
+    });
+    let body = work.path().join("report.json");
+    std::fs::write(&body, report.to_string()).expect("it can be written");
+    let ask = |bearer: &str, path: &str, more: &[&str]| {
+        let address = format!("{}{path}", city.console());
+        let told = Command::new("curl")
+            .args(["-sS", "--max-time", "30", "-w", "\n%{http_code}", "-H", bearer, &address])
+            .args(more)
+            .output()
+            .expect("curl runs");
+        let end = told.stdout.iter().rposition(|byte| *byte == b'\n').expect("a last line");
+        let status = String::from_utf8_lossy(&told.stdout[end + 1..]).into_owned();
+        (status, told.stdout[..end].to_vec())
+    };
+    let data_of = format!("@{}", body.display());
+    let json = ["-H", "content-type: application/json", "--data-binary", &data_of];
+    let (status, answer) = ask(&operator, "api/v1/reports", &json);
+    assert_eq!(status, "201", "{}", String::from_utf8_lossy(&answer));
+    let answer: serde_json::Value = serde_json::from_slice(&answer).expect("JSON");
+    let place = answer["case"]["photos"][0].as_str().expect("a photo").to_owned();
+    let (status, covered) = ask(&operator, &format!("snapshots/{place}"), &[]);
+    assert_eq!(status, "200");
+    assert!(steps_inside_squares(&sent, work.path()) > 1_000, "the photo itself is full of detail");
+    assert_eq!(steps_inside_squares(&covered, work.path()), 0, "something can be told inside a square");
+    assert_eq!(ask(&operator, &format!("originals/{place}"), &[]).0, "403");
+    let (status, whole) = ask(&chief, &format!("originals/{place}"), &[]);
+    assert_eq!(status, "200");
+    assert!(whole.len() * 10 > sent.len() * 9, "{} of {} bytes", whole.len(), sent.len());
 }

@@ -126,15 +126,15 @@ pub struct TuneArgs {
     #[arg(long, value_name = "RANGE")]
     pub cooldown: Option<crate::tune::Range>,
 
-    /// Try them in this camera only.
+    /// Try them in this camera only, and tell of it only.
     #[arg(long, value_name = "ID", conflicts_with_all = ["area", "cooldown"])]
     pub camera: Option<String>,
 
-    /// Try them in the cameras of this area only.
+    /// Try them in the cameras of this area only, and tell of these only.
     #[arg(long, value_name = "NAME", conflicts_with = "cooldown")]
     pub area: Option<String>,
 
-    /// A policy of its own, as JSON. Can be given several times.
+    /// A policy of its own, as JSON: rules as the API takes them, and a name. Can be given several times.
     #[arg(long, value_name = "FILE")]
     pub policy: Vec<PathBuf>,
 
@@ -161,6 +161,14 @@ pub struct TuneArgs {
     /// For which cameras a suggestion is made.
     #[arg(long, value_enum, default_value_t = TunePer::City)]
     pub per: TunePer,
+
+    /// Fit how sure the models may be from the verdicts of the review, as the console does, and tell the calibration error
+    /// before and after; of the kinds given with --kind, or of all. With --json the calibration is printed as a policy.
+    #[arg(long, conflicts_with_all = [
+        "recorded", "hit_score", "half_life", "open_at", "hits", "cooldown", "camera", "area", "policy", "truth", "events",
+        "complete", "budget", "miss_rate", "per", "html", "snapshots",
+    ])]
+    pub calibrate: bool,
 
     /// Print the report as JSON.
     #[arg(long)]

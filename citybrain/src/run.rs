@@ -190,6 +190,7 @@ async fn open(city: &Arc<City>, registry: &mut Registry) -> anyhow::Result<House
         registry,
     })
     .await?;
+    dispatcher.services().lend_photo_cover(Arc::new(citybrain_pipeline::snapshot::PhotoVeil));
     Ok(House { pipeline, dispatcher })
 }
 

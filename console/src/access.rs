@@ -1,6 +1,7 @@
 //! Who may ask for which page. A page that is not here is refused to everybody.
 
 use crate::pages::go_to;
+use crate::pages::people::permission_name;
 use crate::problem;
 use crate::shell::Visitor;
 use axum::http::request::Parts;
@@ -17,6 +18,8 @@ pub const TABLE: &[Rule] = &[
     ("POST", "/preferences", Anyone),
     ("GET", "/sign-in", Anyone),
     ("POST", "/sign-in", Anyone),
+    ("GET", "/sign-in/oidc", Anyone),
+    ("GET", "/sign-in/oidc/answer", Anyone),
     ("GET", "/set-up", Anyone),
     ("POST", "/set-up", Anyone),
     ("POST", "/sign-out", SignedIn),
@@ -64,6 +67,12 @@ pub fn refuse(services: &Services, parts: &Parts, refusal: Refusal) -> Response 
                 .map(|next| format!("?next={}", byte_serialize(next.as_bytes()).collect::<String>()));
             let to = format!("/sign-in{}", next.unwrap_or_default());
             go_to(&to)
+        }
+        Refusal::Lacks(permission) => {
+            let visitor = Visitor::of(parts);
+            let may = permission_name(visitor.language, permission);
+            let why = visitor.language.fill("shell.lacks", &[("may", &may)]);
+            problem::forbidden(services, &visitor, why)
         }
         Refusal::Forbidden(why) => problem::forbidden(services, &Visitor::of(parts), why),
         Refusal::Unavailable => problem::silent(services, &Visitor::of(parts)),

@@ -3,15 +3,19 @@
 
 #[path = "browser_support/browser.rs"]
 mod browser;
+#[path = "browser_support/people_pages.rs"]
+mod people_pages;
 #[path = "browser_support/town.rs"]
 mod town;
 
 use anyhow::{Context, ensure};
 use browser::{Browser, ENTER, Look, TAB};
-use citybrain_dispatcher::services::MAX_STREAMS;
+use citybrain_dispatcher::seats::MAX_STREAMS;
+use citybrain_dispatcher::verdict::{Given, Item, Verdict};
 use citybrain_types::{CaseState, EventKind};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 use town::{HOSTILE, Town};
 
@@ -131,6 +135,17 @@ async fn every_page_is_sound_in_chinese_and_dark() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_sound_on_a_telephone() -> anyhow::Result<()> {
     every_page(&Look { size: (390, 844), ..Look::default() }, "phone").await
+}
+
+/// A page as people look at it: axe finds nothing, nothing sticks out, no script complains.
+async fn sound(browser: &Browser, look: &Look, name: &str) -> anyhow::Result<()> {
+    let hindered = hindrances(browser).await?;
+    ensure!(hindered.is_empty(), "{name}: {hindered:#?}");
+    let language = browser.run("return document.documentElement.lang", Value::Null).await?;
+    ensure!(language == look.language, "{name} speaks {language}");
+    let wide = browser.run("return document.documentElement.scrollWidth - innerWidth", Value::Null).await?;
+    ensure!(wide.as_i64().unwrap_or(i64::MAX) <= 0, "{name} is {wide} px wider than the window");
+    keep_picture(browser, name).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -323,6 +338,62 @@ async fn zones_are_drawn_by_keyboard_and_in_force_when_they_are_saved() -> anyho
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_suggestion_of_the_tuner_is_seen_as_curve_and_table_and_becomes_a_draft_by_one_button()
+-> anyhow::Result<()> {
+    let (_turn, town, _) = busy_town().await?;
+    // Somebody has called the fire real: recall is known.
+    let fire = fires(&town, 1).await?.remove(0);
+    let given = Given {
+        item: Item::Case(fire.id),
+        verdict: Verdict::Real,
+        by: "Li Wei".to_owned(),
+        note: String::new(),
+        seen: 0,
+        void: false,
+    };
+    town.services.reviewer().judge(&given).await?;
+    for (name, look) in [
+        ("tuned-en-light", Look { size: (1366, 768), ..Look::default() }),
+        ("tuned-zh-dark", Look { language: "zh", dark: true, size: (1366, 768), ..Look::default() }),
+        ("tuned-phone", Look { size: (390, 844), ..Look::default() }),
+    ] {
+        let browser = Browser::open(&town.home, &look).await?;
+        browser.go("/tuner?kind=fire").await?;
+        browser
+            .run("document.querySelector('[name=budget]').value = '0.5'; document.querySelector('[name=miss]').value = '2'", Value::Null)
+            .await?;
+        browser.run("document.getElementById('n-hit_score').value = '0.8'", Value::Null).await?;
+        browser.click("#go").await?;
+        browser
+            .until("document.querySelectorAll('#result:not([data-unfinished]) svg.curve').length === 2")
+            .await?;
+        browser.until("document.querySelectorAll('#result caption ~ tbody tr').length > 10").await?;
+        browser.until("document.querySelectorAll('#result .suggestion').length === 2").await?;
+        let hindered = hindrances(&browser).await?;
+        ensure!(hindered.is_empty(), "{name}: {hindered:#?}");
+        let wide =
+            browser.run("return document.documentElement.scrollWidth - innerWidth", Value::Null).await?;
+        ensure!(wide.as_i64().unwrap_or(i64::MAX) <= 0, "the tuner is {wide} px wider than the window");
+        keep_picture(&browser, name).await?;
+        // The score is taken over into the form, and worked out again.
+        let taken =
+            browser.run("return document.querySelector('button.take').dataset.value", Value::Null).await?;
+        browser.click("button.take").await?;
+        browser
+            .until(&format!("new URLSearchParams(location.search).get('hit_score') === {taken} && document.querySelector('button.suggested')"))
+            .await?;
+        browser.run("document.querySelector('.suggestion [name=by]').value = 'Li Wei'", Value::Null).await?;
+        browser.click("button.suggested").await?;
+        browser.until("location.pathname.startsWith('/policies/policy-')").await?;
+        let drafted = browser.text().await?;
+        ensure!(drafted.contains(taken.as_str().unwrap_or("?")), "{drafted}");
+        quiet(&browser, name).await?;
+    }
+    ensure!(town.services.policies().list().await?.len() == 3, "each is a draft of its own");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_map_shows_the_same_with_and_without_webgl() -> anyhow::Result<()> {
     let (_turn, town, _) = busy_town().await?;
     let features: Value = reqwest::Client::builder()
@@ -366,31 +437,118 @@ async fn a_dead_delivery_is_sent_again_from_its_page() -> anyhow::Result<()> {
     quiet(&browser, "deliveries").await
 }
 
+/// A picture of one grey pixel.
+const GREY: &[u8] = b"\x89PNG\x0d\x0a\x1a\x0a\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00:~\x9bU\x00\x00\x00\x0aIDATx\x9cc\xd8\x02\x00\x00\xb6\x00\xb5\x18\xa6%\xe4\x00\x00\x00\x00IEND\xaeB`\x82";
+
+/// A server of tiles: counts what it is asked for, one grey pixel for everything.
+async fn tile_server() -> anyhow::Result<(String, Arc<std::sync::Mutex<Vec<String>>>)> {
+    let asked: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
+    let seen = Arc::clone(&asked);
+    let routes = axum::Router::new().fallback(move |uri: axum::http::Uri| async move {
+        if let Ok(mut seen) = seen.lock() {
+            seen.push(uri.path().to_owned());
+        }
+        ([("content-type", "image/png"), ("access-control-allow-origin", "*")], GREY)
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let home = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    Ok((home, asked))
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_too_many_is_told_so_and_the_pages_go_on() -> anyhow::Result<()> {
+async fn the_map_lies_on_tiles_of_the_server_that_is_named_and_asks_no_other() -> anyhow::Result<()> {
+    let _turn = TURN.lock().await;
+    let (home, asked) = tile_server().await?;
+    let (other, never) = tile_server().await?;
+    let people = format!(
+        "sign_in = \"open\"\n[console]\ntiles = \"{home}/{{z}}/{{x}}/{{y}}.png\"\ntiles_attribution = \"© <b>Makers</b>\""
+    );
+    let town = Town::with(2, &people).await?;
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    for (page, is_map) in [("/map", true), ("/cases", false), ("/map/features", false)] {
+        let answer = client.get(format!("{}{page}", town.home)).send().await?;
+        let policy = answer.headers()["content-security-policy"].to_str()?.to_owned();
+        ensure!(policy.contains(&home) == is_map, "{page}: {policy}");
+        ensure!(!policy.contains(&other) && !policy.contains('*'), "{page}: {policy}");
+    }
+    let browser = Browser::open(&town.home, &Look { webgl: true, ..Look::default() }).await?;
+    browser.go("/map").await?;
+    browser.until("document.getElementById('map').dataset.drawn === 'webgl'").await?;
+    let tiles = asked.lock().map(|asked| asked.clone()).unwrap_or_default();
+    ensure!(!tiles.is_empty() && tiles.iter().all(|path| path.ends_with(".png")), "{tiles:?}");
+    ensure!(browser.text().await?.contains("© <b>Makers</b>"), "the makers are named, as text");
+    keep_picture(&browser, "map-tiles").await?;
+    // Whatever else the page might be made to ask is kept from it.
+    let tried = format!(
+        "fetch('{other}/1/2/3.png').then(() => {{ window.got = 'yes'; }}, () => {{ window.got = 'no'; }})"
+    );
+    browser.run(&tried, Value::Null).await?;
+    browser.until("window.got === 'no'").await?;
+    ensure!(never.lock().is_ok_and(|never| never.is_empty()), "another server was asked");
+
+    // Without WebGL the map is drawn as before, and nobody is asked.
+    asked.lock().map(|mut asked| asked.clear()).ok();
+    let plain = Browser::open(&town.home, &Look::default()).await?;
+    plain.go("/map").await?;
+    plain.until("document.getElementById('map').dataset.drawn === 'plain'").await?;
+    ensure!(asked.lock().is_ok_and(|asked| asked.is_empty()), "tiles are asked for without need");
+    ensure!(!plain.text().await?.contains("Makers"));
+    Ok(())
+}
+
+/// Lets this process have two ends of more than a thousand connections.
+fn allow_open_files() -> anyhow::Result<()> {
+    let own = std::process::id().to_string();
+    let raised = std::process::Command::new("prlimit").args(["--pid", &own, "--nofile=8192"]).status()?;
+    ensure!(raised.success(), "this test needs 8192 open files");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_tabs_that_nobody_reads_hold_up_no_alarm_and_one_too_many_is_told_so() -> anyhow::Result<()>
+{
+    let _turn = TURN.lock().await;
+    allow_open_files()?;
     let town = Town::open(2).await?;
     let client = reqwest::Client::builder().no_proxy().build()?;
     let events = format!("{}/api/v1/events", town.home);
     let mut open = Vec::new();
-    for n in 0..MAX_STREAMS {
+    for n in 0..1_000 {
         let stream = client.get(&events).send().await?;
         ensure!(stream.status().is_success(), "stream {n}: {}", stream.status());
         open.push(stream);
     }
-    let refused = client.get(&events).send().await?;
-    ensure!(refused.status() == 503 && refused.headers().contains_key("retry-after"), "{refused:?}");
-    ensure!(refused.text().await?.contains("close pages"));
-    for page in ["/", "/cases", "/system"] {
-        let answer = client.get(format!("{}{page}", town.home)).send().await?;
-        ensure!(answer.status().is_success(), "{page}: {}", answer.status());
-    }
-    // Those that are open hear what happens.
+    // A tab that is opened now, and one stream that somebody reads.
+    let browser = Browser::open(&town.home, &Look::default()).await?;
+    browser.go("/").await?;
+    browser.until("document.getElementById('link').dataset.state === 'open'").await?;
     town.burn("gate-1").await?;
+    browser.until("document.querySelector('#alarms article')").await?;
     let mut heard = String::new();
     while !heard.contains("event: case") {
         let part = tokio::time::timeout(browser::PATIENCE, open[0].chunk()).await??.context("it goes on")?;
         heard.push_str(&String::from_utf8_lossy(&part));
     }
+    for page in ["/", "/cases", "/system", "/api/v1/cases"] {
+        let answer = client.get(format!("{}{page}", town.home)).send().await?;
+        ensure!(answer.status().is_success(), "{page}: {}", answer.status());
+    }
+    // Every other seat is taken, too: whoever comes then is told so, and the page asks from time to time instead.
+    let refused = loop {
+        let stream = client.get(&events).send().await?;
+        if !stream.status().is_success() {
+            break stream;
+        }
+        open.push(stream);
+        ensure!(open.len() <= MAX_STREAMS, "more streams than seats");
+    };
+    ensure!(refused.status() == 503 && refused.headers().contains_key("retry-after"), "{refused:?}");
+    ensure!(refused.text().await?.contains("close pages"));
+    let late = Browser::open(&town.home, &Look::default()).await?;
+    late.go("/").await?;
+    late.until("document.getElementById('link').dataset.state === 'full'").await?;
+    late.until("document.querySelector('#alarms article')").await?;
     open.clear();
     for _ in 0..600 {
         if client.get(&events).send().await?.status().is_success() {

@@ -126,6 +126,10 @@ impl Console {
     }
 }
 
+fn urlencoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
 /// The value of the first field of a name.
 fn field(page: &str, name: &str) -> String {
     let at =
@@ -169,6 +173,24 @@ async fn what_is_tuned_becomes_a_draft_and_goes_live_on_the_pages_and_hostile_wo
     for shown in ["class=\"budget\"", "name=\"title\"", "0.9"] {
         assert!(page.contains(shown), "{shown} is not in {page}");
     }
+    // The curve as a table, and a suggestion that is a form of its own.
+    for shown in ["<caption>", "class=\"main suggested\"", "name=\"reason\" value=\"For at most 0.5 cases"] {
+        assert!(page.contains(shown), "{shown} is not in {page}");
+    }
+    let suggested = field(page.split("suggestion").nth(1).unwrap(), "hit_score");
+    let fields = [
+        ("kind", "littering"),
+        ("hit_score", suggested.as_str()),
+        ("title", "As suggested"),
+        ("by", "Li Wei"),
+    ];
+    let (status, place, page) =
+        console.post("/tuner", &[&fields[..], &[("reason", "budget")]].concat()).await;
+    assert!(status == StatusCode::OK && place.starts_with("/policies/policy-"), "{place}: {page}");
+    assert!(page.contains("<b>0.9</b>"), "{page}");
+    let wrong = format!("/tuner?kind=littering&go=1&events={}", urlencoded(HOSTILE));
+    let page = console.page(&wrong).await;
+    assert!(page.contains("This line is no event") && !page.contains("<img src=x"), "{page}");
     let fields = [
         ("kind", "littering"),
         ("hit_score", "0.9"),

@@ -21,7 +21,7 @@ fuzz_api() {
     # A stream that does not end is no answer that could be checked; `api.rs` has a test of it. Ids that a document
     # allows and a city does not know are answered 404, and orders that a state does not allow 409: both are right. Nobody
     # signs in to this city, so what is sent along to sign in is not looked at.
-    "$SCHEMATHESIS" run "$address/api/v1/openapi.json" --exclude-path /api/v1/events \
+    "$SCHEMATHESIS" --config-file deploy/fuzz-api/schemathesis.toml run "$address/api/v1/openapi.json" --exclude-path /api/v1/events \
         --phases examples,coverage,fuzzing --max-examples 60 --request-timeout 20 --seed 1 \
         --exclude-checks positive_data_acceptance,ignored_auth "$@"
     # Nobody takes its deliveries; everything else that went wrong is a fault.

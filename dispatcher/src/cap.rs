@@ -22,9 +22,10 @@ pub fn is_confirmed_fire(case: &Case) -> bool {
     case.kind.as_str() == EventKind::FIRE && !matches!(case.state, CaseState::Reported | CaseState::Verifying)
 }
 
-/// The alert about a case as it stands. `sender` names this installation, `link` leads to the case.
+/// The alert about a case as it stands. `sender` names this installation, `link` leads to the case, `picture`
+/// to what was seen.
 #[must_use]
-pub fn alert(case: &Case, sender: &str, first: bool, link: &Url) -> String {
+pub fn alert(case: &Case, sender: &str, first: bool, link: &Url, picture: Option<&Url>) -> String {
     let sender = identifier(sender);
     let message = match case.state {
         CaseState::Void | CaseState::Linked => "Cancel",
@@ -45,12 +46,12 @@ pub fn alert(case: &Case, sender: &str, first: bool, link: &Url) -> String {
     if !first {
         element(&mut xml, 1, "references", &format!("{sender},{},{}", case.id, moment(case.opened_at)));
     }
-    info(&mut xml, case, link);
+    info(&mut xml, case, link, picture);
     xml.push_str("</alert>\n");
     xml
 }
 
-fn info(xml: &mut String, case: &Case, link: &Url) {
+fn info(xml: &mut String, case: &Case, link: &Url, picture: Option<&Url>) {
     let is_over = matches!(case.state, CaseState::Closed | CaseState::Void | CaseState::Linked);
     xml.push_str("  <info>\n");
     element(xml, 2, "language", "en");
@@ -74,6 +75,13 @@ fn info(xml: &mut String, case: &Case, link: &Url) {
         );
     }
     element(xml, 2, "web", link.as_str());
+    if let Some(picture) = picture {
+        xml.push_str("    <resource>\n");
+        element(xml, 3, "resourceDesc", "Picture of the fire");
+        element(xml, 3, "mimeType", "image/jpeg");
+        element(xml, 3, "uri", picture.as_str());
+        xml.push_str("    </resource>\n");
+    }
     xml.push_str("    <area>\n");
     element(xml, 3, "areaDesc", place);
     if let Some([longitude, latitude]) = case.position {
@@ -131,7 +139,7 @@ mod tests {
         assert!(!is_confirmed_fire(&case));
         case.state = CaseState::Dispatched;
         assert!(is_confirmed_fire(&case));
-        let first = alert(&case, "city, brain", true, &link);
+        let first = alert(&case, "city, brain", true, &link, None);
         for part in [
             "<identifier>fire-20261122-0123456789abcdef</identifier>",
             "<sender>city__brain</sender>",
@@ -145,7 +153,7 @@ mod tests {
         assert!(!first.contains("<references>"));
         case.version = 5;
         case.state = CaseState::Void;
-        let last = alert(&case, "city, brain", false, &link);
+        let last = alert(&case, "city, brain", false, &link, None);
         let reference =
             "<references>city__brain,fire-20261122-0123456789abcdef,2025-06-01T06:00:00+00:00</references>";
         assert!(last.contains(reference) && last.contains("<msgType>Cancel</msgType>"), "{last}");
@@ -339,7 +347,8 @@ mod tests {
                 case.version = 7;
                 let first = !matches!(state, CaseState::Void | CaseState::Linked);
                 for first in [first, false] {
-                    check_alert(&alert(&case, "citybrain/<Test> & Harbour, 1", first, &link));
+                    let picture = case.position.is_some().then_some(&link);
+                    check_alert(&alert(&case, "citybrain/<Test> & Harbour, 1", first, &link, picture));
                 }
             }
         }

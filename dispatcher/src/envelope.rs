@@ -124,6 +124,17 @@ pub struct Links {
     pub snapshot_at: Option<Url>,
     /// The picture before, where one was kept.
     pub snapshot_before: Option<Url>,
+    /// The photos that people sent, in the order of `case.work.photos`.
+    #[serde(default)]
+    pub photos: Vec<Url>,
+}
+
+impl Links {
+    /// The picture that tells most: of the camera, else the first photo.
+    #[must_use]
+    pub fn picture(&self) -> Option<&Url> {
+        self.snapshot_at.as_ref().or(self.photos.first())
+    }
 }
 
 /// The idempotency key of one event about one case version on its way to one destination: the same at every
@@ -163,6 +174,7 @@ pub fn wrap(key: &str, event: EventType, site: &Site, case: &Case) -> Envelope {
                 case: below(&site.public_url, &["cases"], [case.id.as_str()].into_iter()),
                 snapshot_at: snapshots.map(|s| snapshot(&s.at)),
                 snapshot_before: snapshots.and_then(|s| s.before.as_ref()).map(snapshot),
+                photos: case.work.photos.iter().map(snapshot).collect(),
             },
         },
     }

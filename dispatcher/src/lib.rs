@@ -35,6 +35,7 @@ pub mod photo;
 pub mod policy;
 pub mod replay;
 pub mod ruling;
+pub mod seats;
 pub mod sensor;
 pub mod services;
 pub mod silence;
@@ -159,10 +160,17 @@ pub async fn start(parts: DispatcherParts<'_>) -> Result<Dispatcher, StartError>
     let memory = Memory { incidents: store.open_incidents().await?, watermarks: store.watermarks().await? };
     let metrics = Metrics::register(registry);
     let people = people(&city, &store, &clock, registry).await?;
+    let pictures = people::PictureLinks::new(people.seal().await?, &city);
     let (listeners, _) = broadcast::channel(LISTENER_QUEUE);
     let (to_answers, answers) = mpsc::channel(case::ANSWER_QUEUE);
-    let deliveries =
-        Deliveries::new(store.clone(), Arc::clone(&clock), metrics.clone(), listeners.clone(), to_answers);
+    let deliveries = Deliveries::new(
+        store.clone(),
+        Arc::clone(&clock),
+        metrics.clone(),
+        listeners.clone(),
+        to_answers,
+        pictures,
+    );
     deliveries.reload(&city);
     let register = Arc::new(permit::first_read(&city, &metrics).await);
     let (rule, rulings) = mpsc::channel(RULINGS_QUEUE);

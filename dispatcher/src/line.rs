@@ -11,12 +11,13 @@ use crate::log::{self, Compactor, LOG_FOLDER, LogStore, LogWriter};
 use crate::metrics::Metrics;
 use crate::people::People;
 use crate::permit::{self, Register, RegisterKeeper};
-use crate::policy::{self, Office, PolicyState, Shadows};
+use crate::policy::{self, Office, PolicyState, Rehearsals, Shadows};
 use crate::ruling::{Decided, Input, Ruling};
 use crate::sensor;
 use crate::services::{Change, ServiceParts, Services};
 use crate::silence::SilenceKeeper;
 use crate::store::{Store, StoreError, Watermark};
+use crate::tune::Runner;
 use crate::verdict::{Candidate, Reviewer};
 use citybrain_ingest_config::City;
 use citybrain_types::{
@@ -116,7 +117,8 @@ impl Shared {
             rule,
             shadows: self.shadows.clone(),
             listeners: self.listeners.clone(),
-            forecasting: Arc::default(),
+            runner: Runner::default(),
+            rehearsals: Rehearsals::default(),
             turn: Arc::default(),
         };
         office.run_shadows().await?;

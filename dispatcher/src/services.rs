@@ -8,6 +8,7 @@ use crate::envelope;
 use crate::incident::Incident;
 use crate::people::{People, note};
 use crate::policy::{Office, PolicyState};
+use crate::seats::{NoSeat, Seat, Seats};
 use crate::silence::{Draft, Silence, SilenceError, SilenceKeeper};
 use crate::store::{
     Answer, CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
@@ -17,19 +18,16 @@ use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{Kind, SignIn, Site};
 use citybrain_types::{
     CameraDirectory, CameraStatus, Case, CaseAction, CaseChange, CaseId, CaseState, Clock, Delivery,
-    DeliveryState, DestinationId, EventKind, SnapshotRef,
+    DeliveryState, DestinationId, EventKind, PhotoCover, SnapshotRef,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use std::sync::{Arc, OnceLock};
+use tokio::sync::{broadcast, watch};
 use url::Url;
-
-/// Streams of events that are served at once. Every change is written once for each; the pages of one browser share one.
-pub const MAX_STREAMS: usize = 256;
 
 /// Folder of the snapshots below the data folder; the pipeline writes them.
 pub const SNAPSHOT_FOLDER: &str = "snapshots";
@@ -132,7 +130,8 @@ struct Inner {
     desk: Desk,
     wake: Box<dyn Fn() + Send + Sync>,
     people: People,
-    streams: Arc<Semaphore>,
+    seats: Seats,
+    photo_cover: OnceLock<Arc<dyn PhotoCover>>,
 }
 
 impl std::fmt::Debug for Services {
@@ -192,8 +191,20 @@ impl Services {
             desk,
             wake,
             people,
-            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            seats: Seats::new(),
+            photo_cover: OnceLock::new(),
         }))
+    }
+
+    /// Takes what covers photos; a second one changes nothing. Without any, photos that have to be covered are shown to
+    /// nobody but those who may see originals.
+    pub fn lend_photo_cover(&self, cover: Arc<dyn PhotoCover>) {
+        let _ = self.0.photo_cover.set(cover);
+    }
+
+    /// What covers photos.
+    pub(crate) fn photo_cover(&self) -> Option<Arc<dyn PhotoCover>> {
+        self.0.photo_cover.get().cloned()
     }
 
     /// Users, sessions, tokens and the audit log.
@@ -390,7 +401,7 @@ impl Services {
         answer: impl Fn(&Case, bool) -> Option<Answer>,
     ) -> Result<(Case, bool), OrderError> {
         report::check(&self.city(), &report)?;
-        let photos = crate::api::keep_photos(self, photos).await.map_err(OrderError::Photos)?;
+        let photos = crate::photo::keep(self, photos).await.map_err(OrderError::Photos)?;
         let (case, joined) = self.0.desk.report(&Report { photos, ..report }, answer).await?;
         note("report", case.id.as_str(), if joined { "joined an open case" } else { "opened a case" });
         Ok((case, joined))
@@ -480,10 +491,12 @@ impl Services {
         Ok(queued)
     }
 
-    /// A seat for one more stream of events, held as long as the stream lives; `None` when all [`MAX_STREAMS`] are taken.
-    #[must_use]
-    pub fn stream_seat(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0.streams).try_acquire_owned().ok()
+    /// A seat for one more stream of events, held as long as the stream lives; `person` is empty where nobody signs in.
+    ///
+    /// # Errors
+    /// [`NoSeat`] when there is none.
+    pub fn stream_seat(&self, person: &str) -> Result<Seat, NoSeat> {
+        self.0.seats.take(person)
     }
 
     /// Changes from now on. A listener that falls behind is told so and goes on with what is new.

@@ -3,6 +3,7 @@
 //! This is what the other rooms read. Nothing in here can be wrong on its own: `validate` has refused the rest.
 
 mod casework;
+mod console;
 mod hygiene;
 mod incident;
 mod log;
@@ -14,12 +15,13 @@ mod view;
 mod zone;
 
 pub use casework::{Area, Calendar, CaseLimits, CaseRules, Rota, When};
+pub use console::{ConsoleSettings, Tiles};
 pub use hygiene::{AlertLimits, PermitAddress, PermitSource, Silence};
 pub use incident::IncidentPolicy;
 pub use log::LogSettings;
 pub use model::{ASKED_AT_MOST_EVERY, Cascade, ExecutionProvider, Model, Precision, Turn};
 
-pub use people::{Blur, PeopleRules, SignIn};
+pub use people::{Blur, Oidc, Passwords, PeopleRules, Rank, SignIn};
 pub use sensor::{Raises, Sensor, SensorFormat};
 pub use store::{CaseStore, Database};
 pub use view::{Field, Ground, View};
@@ -69,6 +71,8 @@ pub struct City {
     pub dispatch: DispatchLimits,
     /// How long and where detections are logged.
     pub log: LogSettings,
+    /// What the console shows beside what the city knows.
+    pub console: ConsoleSettings,
 }
 
 impl City {

@@ -246,6 +246,25 @@ fn media_time_that_runs_away_from_the_clock_is_a_fault() {
 }
 
 #[test]
+fn pictures_that_come_late_at_a_start_or_in_crowds_are_no_drift_and_neither_is_a_jump() {
+    type Late = fn(i64) -> i64;
+    let ways: [(&str, Late); 3] = [
+        ("what the server has kept comes at once", |second| (8 - second).max(0)),
+        ("a busy network", |second| if second % 50 < 45 { second % 50 / 5 } else { 0 }),
+        ("media time jumps once", |second| if second < 100 { 0 } else { -7 }),
+    ];
+    for (way, late) in ways {
+        let mut gate = Gate::default();
+        for second in 0..400_i64 {
+            let arrived = Timestamp::from_micros(5_000_000_000 + (second + late(second)) * 1_000_000);
+            gate.media_time(second * 1_000_000, arrived);
+            let fault = gate.keyframe(1_000, arrived).faults[2];
+            assert_eq!(fault, None, "{way}, second {second}");
+        }
+    }
+}
+
+#[test]
 fn a_fault_of_the_stream_is_not_forgotten_with_the_connection_and_not_invented_by_a_pause() {
     let mut gate = Gate::default();
     pictures(&mut gate, 1_000, 100, 25);

@@ -16,6 +16,7 @@ pub mod focus;
 pub mod geometry;
 pub mod id;
 pub mod kind;
+mod photo;
 mod schema;
 pub mod time;
 
@@ -37,4 +38,5 @@ pub use focus::FocusRequest;
 pub use geometry::{BoundingBox, GeometryError, Polygon};
 pub use id::{CameraId, CaseId, DepartmentId, DestinationId, IdError, IncidentId, ModelId, SnapshotRef};
 pub use kind::{EventKind, Label};
+pub use photo::PhotoCover;
 pub use time::{Duration, Timestamp};

@@ -9,7 +9,8 @@ use citybrain_benches::cpu;
 use citybrain_benches::figure::{Bar, Figure};
 use citybrain_benches::happenings::Dice;
 use citybrain_dispatcher::log::{LogStore, LogWriter, compact_all};
-use citybrain_dispatcher::tune::{Asked, Override, Policy, Scope, Truth, WhatIf};
+use citybrain_dispatcher::policy::rules::{Numbers, Policy};
+use citybrain_dispatcher::tune::{Asked, Proposal, Scope, Truth, WhatIf};
 use citybrain_ingest_config::City;
 use citybrain_types::{
     BoundingBox, CameraId, Detection, DetectionBatch, EventKind, FrameDetections, FrameOutcome, Label,
@@ -79,11 +80,12 @@ fn city() -> anyhow::Result<City> {
 }
 
 /// Hit scores of fire from 0.30 to 0.75, the one in force beside them.
-fn policies() -> Vec<Policy> {
+fn policies() -> Vec<Proposal> {
     let policy = |n: usize| {
-        let score = 0.3 + 0.03 * n as f32;
-        let change = Override { hit_score: Some(score), ..Override::of(EventKind::new("fire"), Scope::City) };
-        Policy { name: format!("fire {score:.2}"), overrides: vec![change] }
+        let score = (30.0 + 3.0 * n as f64) / 100.0;
+        let set = Numbers { hit_score: Some(score), ..Numbers::default() };
+        let rules = vec![Scope::City.rule(EventKind::new("fire"), set)];
+        Proposal { name: format!("fire {score:.2}"), policy: Policy { rules, ..Policy::default() } }
     };
     (0..POLICIES).map(policy).collect()
 }
@@ -277,14 +279,14 @@ fn made(city: &Arc<City>, log: &Path) -> anyhow::Result<u64> {
 
 /// The time to the first curve and to the whole report, the files being in memory.
 #[allow(clippy::print_stdout, reason = "a bench speaks to its caller")]
-fn what_if(city: &Arc<City>, log: &Path, policies: &[Policy]) -> anyhow::Result<(Duration, Duration)> {
+fn what_if(city: &Arc<City>, log: &Path, policies: &[Proposal]) -> anyhow::Result<(Duration, Duration)> {
     let mut best: Option<(Duration, Duration)> = None;
     for round in 0..3 {
         let asked = Asked { budget: Some(0.1), ..Asked::default() };
         let what_if = WhatIf::new(Arc::clone(city), Arc::default(), asked);
         let started = Instant::now();
         let mut first = None;
-        let report = what_if.run(log, policies, &Truth::default(), &mut |progress| {
+        let report = what_if.run(&[log.to_owned()], policies, &Truth::default(), &mut |progress| {
             if first.is_none() && !(progress.so_far)().curves.is_empty() {
                 first = Some(started.elapsed());
             }
@@ -310,8 +312,8 @@ struct Counts {
     counted: u64,
 }
 
-fn duckdb(root: &Path, python: &Path, log: &Path, policies: &[Policy]) -> anyhow::Result<Counts> {
-    let scores = policies.iter().flat_map(|policy| &policy.overrides).filter_map(|change| change.hit_score);
+fn duckdb(root: &Path, python: &Path, log: &Path, policies: &[Proposal]) -> anyhow::Result<Counts> {
+    let scores = policies.iter().flat_map(|own| &own.policy.rules).filter_map(|rule| rule.set.hit_score);
     let output = Command::new(python)
         .arg(root.join("benches/what-if/counts.py"))
         .arg(log)

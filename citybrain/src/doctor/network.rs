@@ -2,7 +2,7 @@
 
 use super::Finding;
 use citybrain_ingest_config::City;
-use citybrain_ingest_config::resolved::Channel;
+use citybrain_ingest_config::resolved::{Channel, Oidc};
 use futures::{StreamExt, stream};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -58,7 +58,25 @@ pub(super) async fn reach(city: &City) -> Vec<Finding> {
         .collect()
         .await;
     findings.extend(cameras(city).await);
+    if let Some(oidc) = &city.people.oidc {
+        findings.push(provider(city, oidc).await);
+    }
     findings
+}
+
+/// Whether the provider that people sign in by says what it has to say of itself.
+async fn provider(city: &City, oidc: &Oidc) -> Finding {
+    let back = oidc.comes_back_to(&city.site.public_url);
+    match citybrain_dispatcher::people::oidc::probe(oidc).await {
+        Ok(found) => {
+            Finding::ok("sign-in provider", format!("{} {found}; browsers come back to {back}", oidc.issuer))
+        }
+        Err(why) => Finding::failure(
+            "sign-in provider",
+            format!("{}: {why}", oidc.issuer),
+            "compare 'issuer' in [people.oidc] with the provider's own; until it answers, sign in with a password",
+        ),
+    }
 }
 
 async fn cameras(city: &City) -> Vec<Finding> {

@@ -1,7 +1,9 @@
 //! The report as one HTML file that needs nothing else: curves are drawn in it, pictures lie in it.
 
 use super::table;
-use citybrain_dispatcher::tune::{CaseSketch, Goal, Outcome, Report, Share, cases_svg, escaped, shares_svg};
+use citybrain_dispatcher::tune::{
+    CaseSketch, ChartWords, Goal, Outcome, Report, Share, cases_svg, escaped, shares_svg,
+};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -17,7 +19,7 @@ th:first-child,td:first-child{text-align:left}.wide{overflow-x:auto}
 svg.curve{max-width:560px;width:100%;margin:.5rem}svg text{font:11px system-ui,sans-serif;fill:currentColor}
 polyline{fill:none;stroke-width:2}.axis{fill:none;stroke:currentColor}
 .cases{stroke:#2563eb}circle.cases{fill:#2563eb}.precision{stroke:#d97706}circle.precision,text.precision{fill:#d97706;stroke:none}
-.recall{stroke:#059669}circle.recall,text.recall{fill:#059669;stroke:none}.budget{stroke:#dc2626;stroke-dasharray:6 4}
+.recall{stroke:#059669}circle.recall,text.recall{fill:#059669;stroke:none}path.budget{stroke:#dc2626;stroke-dasharray:6 4}text.budget{fill:#dc2626}
 .warning{border-left:4px solid #dc2626;padding-left:.75rem}.cards{display:flex;flex-wrap:wrap;gap:.75rem}
 figure{margin:0;width:240px}figure img{width:100%}figcaption{font-size:13px}
 ";
@@ -59,7 +61,7 @@ pub fn page(city: &str, report: &Report, snapshots: &Path) -> String {
         log.cameras, log.camera_days, log.frames, log.detections, log.gaps_in_all
     );
     for warning in &report.warnings {
-        let _ = writeln!(html, "<p class=\"warning\">{}</p>", escaped(warning));
+        let _ = writeln!(html, "<p class=\"warning\">{}</p>", escaped(&warning.to_string()));
     }
     suggestions(report, &mut html);
     for curve in &report.curves {
@@ -67,8 +69,8 @@ pub fn page(city: &str, report: &Report, snapshots: &Path) -> String {
             html,
             "<h2>{}</h2>{}{}",
             escaped(curve.kind.as_str()),
-            cases_svg(curve),
-            shares_svg(curve)
+            cases_svg(curve, ChartWords::english(curve.kind.as_str()), None),
+            shares_svg(curve, ChartWords::english(curve.kind.as_str()), None)
         );
     }
     policies(report, &mut html);
@@ -99,7 +101,7 @@ fn suggestions(report: &Report, html: &mut String) {
             Goal::MissRate(rate) => format!("at most {rate} of events missed"),
         };
         let policy = own.policy.and_then(|policy| report.policies.get(policy));
-        let policy = policy.map_or("none", |policy| policy.policy.name.as_str());
+        let policy = policy.map_or("none", |policy| policy.name.as_str());
         let (scope, kind) = (table::scope(&own.scope), own.kind.as_str());
         let _ = writeln!(
             html,
@@ -126,7 +128,7 @@ fn policies(report: &Report, html: &mut String) {
         let _ = writeln!(
             html,
             "<tr><td>{}</td><td>{}</td><td>{:.2}</td><td>{:.4}</td><td>{}</td><td>{}</td><td>{delay}</td><td>{}</td><td>{}</td></tr>",
-            escaped(&own.policy.name),
+            escaped(&own.name),
             figures.cases,
             figures.cases_per_day,
             figures.cases_per_camera_day,
@@ -143,9 +145,9 @@ fn changes(own: &Outcome, album: &mut Album<'_>, html: &mut String) {
     if own.warnings.is_empty() && own.gained.is_empty() && own.lost.is_empty() {
         return;
     }
-    let _ = writeln!(html, "<h2>{}</h2>", escaped(&own.policy.name));
+    let _ = writeln!(html, "<h2>{}</h2>", escaped(&own.name));
     for warning in &own.warnings {
-        let _ = writeln!(html, "<p class=\"warning\">{}</p>", escaped(warning));
+        let _ = writeln!(html, "<p class=\"warning\">{}</p>", escaped(&warning.to_string()));
     }
     for (what, cases, all) in
         [("Gained", &own.gained, own.gained_in_all), ("Lost", &own.lost, own.lost_in_all)]

@@ -1,5 +1,6 @@
 //! `citybrain tune`: what other thresholds would have done.
 
+mod calibrate;
 mod html;
 mod sweep;
 mod table;
@@ -9,13 +10,14 @@ pub use sweep::{Range, parse_hits};
 use crate::cli::TuneArgs;
 use crate::replay::register;
 use anyhow::{Context, bail, ensure};
-use citybrain_dispatcher::log::LOG_FOLDER;
+use citybrain_dispatcher::log::LogStore;
+use citybrain_dispatcher::policy::rules::Policy;
 use citybrain_dispatcher::services::SNAPSHOT_FOLDER;
-use citybrain_dispatcher::tune::{Asked, KnownEvent, Per, Policy, Report, Truth, WhatIf};
+use citybrain_dispatcher::tune::{Asked, KnownEvent, Per, Proposal, Report, Truth, WhatIf};
 use citybrain_ingest_config::City;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::de::DeserializeOwned;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -23,14 +25,20 @@ use std::sync::Arc;
 #[allow(clippy::print_stdout, reason = "the report is what this command is run for")]
 pub fn tune(args: &TuneArgs) -> anyhow::Result<ExitCode> {
     let city = Arc::new(citybrain_ingest_config::load(&args.config)?.city);
+    if args.calibrate {
+        calibrate::calibrate(args, &city)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let log = match &args.recorded {
-        Some(recorded) => recorded.clone(),
+        Some(log) => vec![log.clone()],
         None => {
             crate::replay::bring(&city)?;
-            city.site.data_dir.join(LOG_FOLDER)
+            LogStore::folders(&city)
         }
     };
-    ensure!(log.exists(), "there is no detection log at {}; give its folder", log.display());
+    let missing = log.iter().find(|log| !log.exists()).map_or(&city.site.data_dir, |log| log);
+    let is_there = !log.is_empty() && log.iter().all(|log| log.exists());
+    ensure!(is_there, "there is no detection log at {}; give its folder", missing.display());
     let policies = policies(args, &city)?;
     let truth = truth(args)?;
     let report = run(args, &city, &log, &policies, &truth)?;
@@ -50,8 +58,8 @@ pub fn tune(args: &TuneArgs) -> anyhow::Result<ExitCode> {
 fn run(
     args: &TuneArgs,
     city: &Arc<City>,
-    log: &Path,
-    policies: &[Policy],
+    log: &[PathBuf],
+    policies: &[Proposal],
     truth: &Truth,
 ) -> anyhow::Result<Report> {
     let per = match args.per {
@@ -60,7 +68,8 @@ fn run(
         crate::cli::TunePer::Camera => Per::Camera,
     };
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let asked = Asked { budget: args.budget, miss_rate: args.miss_rate, per, threads };
+    let (budget, miss_rate, only) = (args.budget, args.miss_rate, sweep::scope(args)?);
+    let asked = Asked { budget, miss_rate, only, per, threads, ..Asked::default() };
     let what_if = WhatIf::new(Arc::clone(city), Arc::new(register(city)?), asked);
     // Hides itself where nobody looks at a terminal.
     let bar = ProgressBar::new(0);
@@ -79,10 +88,10 @@ fn run(
 }
 
 /// Policies from files and from ranges.
-fn policies(args: &TuneArgs, city: &City) -> anyhow::Result<Vec<Policy>> {
+fn policies(args: &TuneArgs, city: &City) -> anyhow::Result<Vec<Proposal>> {
     let mut policies = Vec::new();
     for file in &args.policy {
-        policies.push(read(file)?);
+        policies.push(proposal(file)?);
     }
     policies.extend(sweep::policies(args, city)?);
     if policies.is_empty() {
@@ -101,6 +110,18 @@ fn truth(args: &TuneArgs) -> anyhow::Result<Truth> {
     }
     truth.complete |= args.complete;
     Ok(truth)
+}
+
+/// A policy as the API and the pages take it, with a name if somebody has given it one.
+fn proposal(file: &Path) -> anyhow::Result<Proposal> {
+    let mut body: serde_json::Map<String, serde_json::Value> = read(file)?;
+    let name = match body.remove("name") {
+        Some(name) => name.as_str().map(str::to_owned),
+        None => file.file_stem().map(|stem| stem.to_string_lossy().into_owned()),
+    };
+    let wrong = || format!("{} is no policy", file.display());
+    let policy: Policy = serde_json::from_value(body.into()).with_context(wrong)?;
+    Ok(Proposal { name: name.with_context(wrong)?, policy })
 }
 
 fn read<T: DeserializeOwned>(file: &Path) -> anyhow::Result<T> {

@@ -2,7 +2,8 @@
 
 use crate::cli::TuneArgs;
 use anyhow::{bail, ensure};
-use citybrain_dispatcher::tune::{MAX_POLICIES, Override, Policy, Scope};
+use citybrain_dispatcher::policy::rules::{Numbers, Policy};
+use citybrain_dispatcher::tune::{MAX_POLICIES, Proposal, Scope};
 use citybrain_ingest_config::City;
 use citybrain_types::EventKind;
 
@@ -43,11 +44,11 @@ impl std::str::FromStr for Range {
     }
 }
 
-/// A number that is set in an override.
-type Set = Box<dyn Fn(&mut Override)>;
+/// A number that is set in a rule.
+type Set = Box<dyn Fn(&mut Numbers)>;
 
 /// Every combination of the ranges that were given, for each kind.
-pub fn policies(args: &TuneArgs, city: &City) -> anyhow::Result<Vec<Policy>> {
+pub fn policies(args: &TuneArgs, city: &City) -> anyhow::Result<Vec<Proposal>> {
     let axes = axes(args);
     if axes.is_empty() {
         return Ok(Vec::new());
@@ -65,28 +66,29 @@ pub fn policies(args: &TuneArgs, city: &City) -> anyhow::Result<Vec<Policy>> {
     ensure!(count <= MAX_POLICIES, "that makes {count} policies; one run takes {MAX_POLICIES}");
     let mut policies = Vec::with_capacity(count);
     for kind in &kinds {
-        let mut own = vec![(String::new(), Override::of(kind.clone(), scope.clone()))];
+        let mut own = vec![(String::new(), Numbers::default())];
         for (name, values) in &axes {
-            let with = |(label, change): &(String, Override)| {
+            let with = |(label, numbers): &(String, Numbers)| {
                 let values = values.iter().map(|(value, set)| {
-                    let mut change = change.clone();
-                    set(&mut change);
-                    (format!("{label} {name} {value}"), change)
+                    let mut numbers = *numbers;
+                    set(&mut numbers);
+                    (format!("{label} {name} {value}"), numbers)
                 });
                 values.collect::<Vec<_>>()
             };
             own = own.iter().flat_map(with).collect();
         }
-        let policy = |(label, change): (String, Override)| Policy {
+        let policy = |(label, numbers): (String, Numbers)| Proposal {
             name: format!("{kind}{label}"),
-            overrides: vec![change],
+            policy: Policy { rules: vec![scope.rule(kind.clone(), numbers)], ..Policy::default() },
         };
         policies.extend(own.into_iter().map(policy));
     }
     Ok(policies)
 }
 
-fn scope(args: &TuneArgs) -> anyhow::Result<Scope> {
+/// The cameras that the numbers are tried in.
+pub fn scope(args: &TuneArgs) -> anyhow::Result<Scope> {
     Ok(match (&args.camera, &args.area) {
         (Some(camera), _) => Scope::Camera(citybrain_types::CameraId::new(camera)?),
         (None, Some(area)) => Scope::Area(area.clone()),
@@ -99,29 +101,29 @@ fn axes(args: &TuneArgs) -> Vec<(&'static str, Vec<(String, Set)>)> {
     fn axis(
         name: &'static str,
         range: Option<&Range>,
-        set: fn(&mut Override, f64),
+        set: fn(&mut Numbers, f64),
     ) -> Option<(&'static str, Vec<(String, Set)>)> {
         let value = |value: &f64| {
             let value = *value;
-            (value.to_string(), Box::new(move |change: &mut Override| set(change, value)) as Set)
+            (value.to_string(), Box::new(move |numbers: &mut Numbers| set(numbers, value)) as Set)
         };
         Some((name, range?.0.iter().map(value).collect()))
     }
     let hits = args.hits.iter().map(|(needed, counted)| {
         let (needed, counted) = (*needed, *counted);
-        let set = move |change: &mut Override| {
-            change.hits_needed = Some(needed);
-            change.looks_counted = Some(counted);
+        let set = move |numbers: &mut Numbers| {
+            numbers.hits_needed = Some(needed);
+            numbers.looks_counted = Some(counted);
         };
         (format!("{needed} of {counted}"), Box::new(set) as Set)
     });
     let hits: Vec<(String, Set)> = hits.collect();
     let ranges = [
-        axis("half-life", args.half_life.as_ref(), |change, secs| change.half_life_secs = Some(secs)),
-        axis("open at", args.open_at.as_ref(), |change, nats| change.open_at = Some(nats as f32)),
-        axis("cooldown", args.cooldown.as_ref(), |change, secs| change.cooldown_secs = Some(secs)),
+        axis("half-life", args.half_life.as_ref(), |numbers, secs| numbers.half_life_secs = Some(secs)),
+        axis("open at", args.open_at.as_ref(), |numbers, nats| numbers.open_at = Some(nats)),
+        axis("cooldown", args.cooldown.as_ref(), |numbers, secs| numbers.quiet_after_secs = Some(secs)),
         (!hits.is_empty()).then_some(("hits", hits)),
-        axis("hit score", args.hit_score.as_ref(), |change, score| change.hit_score = Some(score as f32)),
+        axis("hit score", args.hit_score.as_ref(), |numbers, score| numbers.hit_score = Some(score)),
     ];
     ranges.into_iter().flatten().collect()
 }

@@ -16,8 +16,10 @@ pub fn table(report: &Report) -> String {
         "{span}{} cameras, {:.1} camera-days watched, {} frames, {} detections\n",
         log.cameras, log.camera_days, log.frames, log.detections
     );
-    let widest =
-        report.policies.iter().map(|own| own.policy.name.chars().count()).max().unwrap_or(0).clamp(9, 48);
+    if report.scope != Scope::City {
+        let _ = writeln!(text, "told of {} only\n", scope(&report.scope));
+    }
+    let widest = report.policies.iter().map(|own| own.name.chars().count()).max().unwrap_or(0).clamp(9, 48);
     let _ = writeln!(
         text,
         "{:<widest$} {:>7} {:>9} {:>10} {:>9} {:>9} {:>8} {:>7} {:>7}",
@@ -26,7 +28,7 @@ pub fn table(report: &Report) -> String {
     for own in &report.policies {
         let Figures { cases, cases_per_day, cases_per_camera_day, precision, recall, delay, .. } = &own.all;
         let delay = delay.map_or_else(|| "–".to_owned(), |delay| format!("{:.1} s", delay.median_secs));
-        let name: String = own.policy.name.chars().take(widest).collect();
+        let name: String = own.name.chars().take(widest).collect();
         let _ = writeln!(
             text,
             "{name:<widest$} {cases:>7} {cases_per_day:>9.2} {cases_per_camera_day:>10.4} {:>9} {:>9} {delay:>8} {:>7} {:>7}",
@@ -38,7 +40,7 @@ pub fn table(report: &Report) -> String {
     }
     for own in &report.policies {
         for warning in &own.warnings {
-            let _ = writeln!(text, "\nWARNING {}: {warning}", own.policy.name);
+            let _ = writeln!(text, "\nWARNING {}: {warning}", own.name);
         }
     }
     suggestions(report, &mut text);
@@ -61,7 +63,7 @@ fn suggestions(report: &Report, text: &mut String) {
         let _ = write!(text, "\n{}, {}, {goal}: ", own.kind, scope(&own.scope));
         match own.policy.and_then(|policy| report.policies.get(policy)) {
             Some(policy) => {
-                let _ = writeln!(text, "{}\n  {}", policy.policy.name, own.why);
+                let _ = writeln!(text, "{}\n  {}", policy.name, own.why);
                 changes(policy, text);
             }
             None => {
@@ -102,6 +104,5 @@ pub fn scope(scope: &Scope) -> String {
         Scope::City => "all cameras".to_owned(),
         Scope::Area(area) => format!("area {area}"),
         Scope::Camera(camera) => format!("camera {camera}"),
-        Scope::Zone { camera, zone } => format!("zone {zone} of camera {camera}"),
     }
 }

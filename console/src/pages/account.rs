@@ -56,6 +56,8 @@ struct Scope {
 struct AccountPage {
     frame: Frame,
     open: bool,
+    /// The user signs in by the provider.
+    outside: bool,
     name: String,
     role: String,
     scopes: Vec<Scope>,
@@ -125,6 +127,7 @@ async fn shown(
     Ok(AccountPage {
         frame: Frame::new(services, visitor, "account"),
         open,
+        outside: !open && people.user(&actor.user).await?.outside,
         name: actor.name.clone(),
         role: actor.role.map(|role| role_name(visitor.language, role)).unwrap_or_default(),
         scopes: actor.permissions.iter().map(scope).collect(),

@@ -8,9 +8,7 @@ use citybrain_dispatcher::people::{PeopleError, Permission, Role};
 pub fn refusal(language: Language, error: &PeopleError) -> Option<(StatusCode, String)> {
     let said = |status: StatusCode, words: String| Some((status, words));
     match error {
-        PeopleError::Refused(why) => {
-            said(StatusCode::UNPROCESSABLE_ENTITY, language.name("people.why", why.code()))
-        }
+        PeopleError::Refused(why) => said(why.status(), language.name("people.why", why.code())),
         PeopleError::Wrong => said(StatusCode::UNAUTHORIZED, language.t("people.wrong").to_owned()),
         PeopleError::Wait(wait) => {
             let words = language.fill("people.wait", &[("secs", &wait.as_secs().max(1))]);

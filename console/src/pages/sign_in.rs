@@ -11,15 +11,19 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
 use citybrain_dispatcher::Services;
-use citybrain_dispatcher::people::gate::set_cookie;
+use citybrain_dispatcher::people::gate::{outside_cookie, set_cookie, set_outside_cookie};
+use citybrain_dispatcher::people::oidc::Answer;
 use citybrain_dispatcher::people::password::MIN_CHARACTERS;
 use citybrain_dispatcher::people::{Actor, PeopleError, User, Way};
 use serde::Deserialize;
+use url::form_urlencoded::byte_serialize;
 
 /// Its routes.
 pub fn routes() -> Router<Services> {
     Router::new()
         .route("/sign-in", get(ask).post(sign_in))
+        .route("/sign-in/oidc", get(go_outside))
+        .route("/sign-in/oidc/answer", get(come_back))
         .route("/sign-out", post(sign_out))
         .route("/set-up", get(ask_first).post(set_up))
 }
@@ -31,6 +35,15 @@ struct SignInPage {
     fault: Option<String>,
     name: String,
     next: String,
+    /// What stands on the provider's button, and where it leads; `None` without a provider.
+    outside: Option<Outside>,
+    /// Only admins have passwords: the form is folded away.
+    admins_only: bool,
+}
+
+struct Outside {
+    label: String,
+    to: String,
 }
 
 #[derive(Template)]
@@ -86,7 +99,76 @@ async fn ask(
 
 fn show(services: &Services, visitor: &Visitor, form: SignInForm, fault: Option<String>) -> Response {
     let frame = Frame::new(services, visitor, "");
-    page(&SignInPage { frame, fault, name: form.name, next: form.next })
+    let rules = &services.city().people;
+    let outside = rules.oidc.as_ref().map(|oidc| Outside {
+        label: oidc.label.clone(),
+        to: match is_own_path(&form.next) {
+            true => {
+                format!("/sign-in/oidc?next={}", byte_serialize(form.next.as_bytes()).collect::<String>())
+            }
+            false => "/sign-in/oidc".to_owned(),
+        },
+    });
+    let admins_only = rules.passwords.are_for_admins_only();
+    page(&SignInPage { frame, fault, name: form.name, next: form.next, outside, admins_only })
+}
+
+/// Sends the browser to the provider.
+async fn go_outside(
+    State(services): State<Services>,
+    visitor: Visitor,
+    actor: Actor,
+    Query(form): Query<SignInForm>,
+) -> Response {
+    match elsewhere(&services, &actor, false).await {
+        Ok(Some(elsewhere)) => return elsewhere,
+        Ok(None) => {}
+        Err(error) => return unavailable(&services, &visitor, &error),
+    }
+    let next = if is_own_path(&form.next) { form.next.as_str() } else { "/" };
+    let city = services.city();
+    match services.people().begin_outside(&city, next).await {
+        Ok(begun) => {
+            let mut response = go_to(begun.to.as_str());
+            response.headers_mut().append(header::SET_COOKIE, set_outside_cookie(&city, &begun.cookie));
+            response
+        }
+        Err(error) => not_in(&services, &visitor, form, error),
+    }
+}
+
+/// Takes what the browser brings back from the provider.
+async fn come_back(
+    State(services): State<Services>,
+    visitor: Visitor,
+    actor: Actor,
+    headers: HeaderMap,
+    Query(answer): Query<Answer>,
+) -> Response {
+    match elsewhere(&services, &actor, false).await {
+        Ok(Some(elsewhere)) => return elsewhere,
+        Ok(None) => {}
+        Err(error) => return unavailable(&services, &visitor, &error),
+    }
+    let city = services.city();
+    let round = outside_cookie(&headers, &city);
+    let people = services.people();
+    let came = people.sign_in_outside(&city, round, &answer, &actor.address, agent(&headers)).await;
+    let mut response = match came {
+        Ok(came) => signed_in(&services, &came.session, &came.next),
+        Err(error) => not_in(&services, &visitor, SignInForm::default(), error),
+    };
+    // A round ends once.
+    response.headers_mut().append(header::SET_COOKIE, set_outside_cookie(&city, ""));
+    response
+}
+
+/// The page to sign in on again, with why nobody came in.
+fn not_in(services: &Services, visitor: &Visitor, form: SignInForm, error: PeopleError) -> Response {
+    match refusal(visitor.language, &error) {
+        Some((status, words)) => (status, show(services, visitor, form, Some(words))).into_response(),
+        None => unavailable(services, visitor, &error),
+    }
 }
 
 fn agent(headers: &HeaderMap) -> &str {

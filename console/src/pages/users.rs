@@ -27,6 +27,7 @@ struct UserRow {
     roles: Vec<Choice>,
     role: String,
     disabled: bool,
+    outside: bool,
     since: String,
     changed: String,
 }
@@ -57,6 +58,7 @@ fn row(visitor: &Visitor, time: &LocalTime, user: User) -> UserRow {
         roles: roles(visitor, user.role),
         role: role_name(visitor.language, user.role),
         disabled: user.disabled,
+        outside: user.outside,
         since: time.show(user.created_at),
         changed: time.show(user.changed_at),
         id: user.id,

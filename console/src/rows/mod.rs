@@ -3,10 +3,12 @@
 mod camera;
 mod case;
 mod delivery;
+mod remarks;
 
 pub use camera::CameraRow;
 pub use case::{CaseRow, ClockRow, ReasonRow, TrailRow};
 pub use delivery::DeliveryRow;
+pub use remarks::remark;
 
 use crate::i18n::Language;
 use crate::local_time::LocalTime;

@@ -99,9 +99,9 @@ impl Configurator for Editor {
     }
 }
 
-fn configuration(folder: &Path, cameras: usize) -> String {
+fn configuration(folder: &Path, cameras: usize, people: &str) -> String {
     let mut text = format!(
-        "[site]\nname = \"Harbour \\\"<b>x</b>\"\ntime_zone = \"Asia/Shanghai\"\ndata_dir = {:?}\n\n[people]\nsign_in = \"open\"\n\n",
+        "[site]\nname = \"Harbour \\\"<b>x</b>\"\ntime_zone = \"Asia/Shanghai\"\ndata_dir = {:?}\n\n[people]\n{people}\n\n",
         folder.join("data").display().to_string()
     );
     text.push_str(
@@ -128,9 +128,14 @@ fn configuration(folder: &Path, cameras: usize) -> String {
 impl Town {
     /// Opens a town with so many cameras.
     pub async fn open(cameras: usize) -> anyhow::Result<Self> {
+        Self::with(cameras, "sign_in = \"open\"").await
+    }
+
+    /// The same, with what stands in `[people]`.
+    pub async fn with(cameras: usize, people: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("citybrain.toml");
-        std::fs::write(&file, configuration(folder.path(), cameras))?;
+        std::fs::write(&file, configuration(folder.path(), cameras, people))?;
         let city: City = citybrain_ingest_config::load(&file)?.city;
         let (bus, batches) = mpsc::channel(16);
         let (asked, focus) = mpsc::channel(64);

@@ -23,7 +23,6 @@ mod verdicts;
 pub use actions::ActionBody;
 pub use openapi::openapi;
 pub use problem::Problem;
-pub(crate) use reports::keep_photos;
 pub use reports::{ReportBody, Reported};
 
 use crate::people::gate::{Gate, keep, refuse_as_problem};
@@ -108,11 +107,13 @@ pub fn router(services: Services, registry: Arc<Registry>) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(move || health::metrics(Arc::clone(&registry))))
         .route("/snapshots/{*path}", get(snapshots::snapshot))
+        .route("/pictures/{*path}", get(snapshots::linked))
         .route("/originals/{*path}", get(snapshots::original))
         .layer(RequestBodyLimitLayer::new(max_body_bytes))
         .merge(reports)
         .with_state(services)
         .layer(middleware::from_fn_with_state(gate, keep))
+        .layer(middleware::map_response(problem::in_form))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,

@@ -577,6 +577,33 @@ impl Book {
             "application/openmetrics-text",
             &text,
         ));
+        let pattern = json!({ "type": "string", "pattern": PICTURE_PATTERN });
+        self.add(
+            Operation::new(
+                "get",
+                "/pictures/{path}",
+                "linkedPicture",
+                "A picture, by the signed address that a message brought",
+            )
+            .with(path("path", "As cases name it.", &pattern))
+            .with(query(
+                "until",
+                "When the address is over, in seconds since 1970.",
+                &json!({ "type": "integer", "minimum": 0 }),
+            ))
+            .with(query("mark", "The signature.", &json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })))
+            .answers(200, "The picture.", "image/jpeg", &json!({ "type": "string", "format": "binary" }))
+            .refuses(
+                &problem,
+                PROBLEM,
+                &[
+                    BAD,
+                    (404, "The signature opens no picture, or it has made room."),
+                    (410, "The time of the address is over."),
+                    (422, "The address lacks its signature."),
+                ],
+            ),
+        );
         for (route, id, what) in [
             ("/snapshots/{path}", "picture", "A picture as everybody sees it"),
             ("/originals/{path}", "original", "A picture in which nothing was made unrecognisable"),

@@ -9,6 +9,7 @@ use crate::policy::{
     Refusal,
 };
 use crate::services::Services;
+use crate::tune::TuneError;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
@@ -232,8 +233,14 @@ impl From<OfficeError> for Problem {
                     .with_problems(problems)
             }
             OfficeError::Invalid(detail) => Self::invalid(detail),
-            OfficeError::Log(ref log) => {
-                tracing::error!(error = log, "a forecast could not read the log");
+            OfficeError::WhatIf(TuneError::TooLong(_)) => {
+                Self::new(StatusCode::GATEWAY_TIMEOUT, error.to_string())
+            }
+            OfficeError::WhatIf(TuneError::Busy(_)) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            }
+            OfficeError::WhatIf(error) => {
+                tracing::error!(%error, "what a policy would have led to could not be worked out");
                 Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "the detection log cannot be read; this program's log says why",

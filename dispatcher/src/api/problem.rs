@@ -11,6 +11,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::any::Any;
 
+const PROBLEM: &str = "application/problem+json";
+
 /// An error in the form of RFC 9457, `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Problem {
@@ -108,8 +110,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status_code();
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        let media_type = HeaderValue::from_static("application/problem+json");
-        (status, [(header::CONTENT_TYPE, media_type)], body).into_response()
+        (status, [(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM))], body).into_response()
     }
 }
 
@@ -148,6 +149,19 @@ pub(super) async fn no_such_route(uri: Uri) -> Problem {
 
 pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path()))
+}
+
+/// Gives what a layer refused in plain words the form of every other refusal.
+pub(super) async fn in_form(response: Response) -> Response {
+    let status = response.status();
+    if status != StatusCode::PAYLOAD_TOO_LARGE || is_problem(&response) {
+        return response;
+    }
+    Problem::new(status, "the body is larger than this address takes").into_response()
+}
+
+fn is_problem(response: &Response) -> bool {
+    response.headers().get(header::CONTENT_TYPE).is_some_and(|media| media == PROBLEM)
 }
 
 pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {

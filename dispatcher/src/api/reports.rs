@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use citybrain_types::{Case, CaseId, EventKind, SnapshotRef, Source};
+use citybrain_types::{Case, CaseId, EventKind, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -132,28 +132,6 @@ fn answer(reported: &Reported) -> Response {
     (status(reported.joined), [(header::LOCATION, place)], axum::Json(reported)).into_response()
 }
 
-/// Writes photos below the snapshots, each under the hash of its content; says where.
-pub(crate) async fn keep_photos(
-    services: &Services,
-    photos: Vec<Vec<u8>>,
-) -> Result<Vec<SnapshotRef>, std::io::Error> {
-    use sha2::{Digest, Sha256};
-    let root = services.snapshot_root();
-    let day: String = services.now().to_string().chars().take(10).collect();
-    let folder = root.join("reports").join(&day);
-    let mut kept = Vec::with_capacity(photos.len());
-    if !photos.is_empty() {
-        tokio::fs::create_dir_all(&folder).await?;
-    }
-    for photo in photos {
-        let hash: String = Sha256::digest(&photo).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        let name = format!("{hash}.jpg");
-        tokio::fs::write(folder.join(&name), photo).await?;
-        kept.extend(SnapshotRef::new(format!("reports/{day}/{name}")));
-    }
-    Ok(kept)
-}
-
 /// `GET /api/v1/cases/{id}/cap`.
 pub(super) async fn cap_alert(
     State(services): State<Services>,
@@ -168,6 +146,6 @@ pub(super) async fn cap_alert(
     // The moment of the first is that of the opening; what has changed since is an update of it.
     let first = view.case.updated_at == view.case.opened_at;
     let link = services.link(&id);
-    let alert = cap::alert(&view.case, &services.source(), first, &link);
+    let alert = cap::alert(&view.case, &services.source(), first, &link, None);
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(cap::CONTENT_TYPE))], alert).into_response())
 }

@@ -1,10 +1,12 @@
 //! Pictures kept of detections. Nothing above or beside their folder can be reached.
 
 use super::Problem;
-use crate::people::{Actor, Permission, note};
+use crate::people::{Actor, Permission, Shut, note, opens};
+use crate::photo::AS_SENT;
 use crate::services::Services;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use citybrain_ingest_config::resolved::Blur;
@@ -14,23 +16,56 @@ use tokio::io::AsyncReadExt;
 
 /// Largest picture served; ours are a few hundred kilobytes.
 const MAX_SNAPSHOT_BYTES: u64 = 8 << 20;
-/// Folder of the photos that were sent with reports.
-const SENT_IN: &str = "reports/";
-
 pub(super) async fn snapshot(
     State(services): State<Services>,
     Path(path): Path<String>,
     actor: Actor,
 ) -> Result<Response, Problem> {
     let wanted = picture(&path)?;
-    // Nobody has made anything unrecognisable in what was sent in.
-    let is_original = services.city().people.blur != Blur::Off && path.starts_with(SENT_IN);
+    let is_original = is_uncovered_photo(&services, &wanted);
     if is_original && !actor.may(Permission::Originals) {
-        let what = "photos that were sent in are shown as they are: this needs the permission 'originals'";
+        let what = "this photo was sent in before photos were covered: it needs the permission 'originals'";
         return Err(Problem::new(StatusCode::FORBIDDEN, what));
     }
     if is_original {
         note("picture.original", wanted.as_str(), "");
+    }
+    let bytes = read_below(services.snapshot_root(), &wanted).await.ok_or_else(gone)?;
+    Ok(shown(bytes))
+}
+
+/// Whether a photo was taken in as it is, while pictures are covered now.
+fn is_uncovered_photo(services: &Services, wanted: &SnapshotRef) -> bool {
+    services.city().people.blur != Blur::Off && wanted.as_str().split('/').next() == Some(AS_SENT)
+}
+
+/// What the address of a picture carries for a receiver outside.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Signature {
+    until: u64,
+    mark: String,
+}
+
+/// A picture as everybody sees it, for whoever was sent its address.
+pub(super) async fn linked(
+    State(services): State<Services>,
+    Path(path): Path<String>,
+    signature: Result<Query<Signature>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let wanted = picture(&path)?;
+    let Ok(Query(signature)) = signature else {
+        return Err(Problem::invalid("the address lacks 'until' and 'mark': take it whole from the message"));
+    };
+    let seal = services.people().seal().await?;
+    let longest = services.city().people.picture_links;
+    opens(&seal, &wanted, (signature.until, &signature.mark), longest, services.now()).map_err(|shut| {
+        match shut {
+            Shut::Forged => Problem::new(StatusCode::NOT_FOUND, "this address opens no picture"),
+            Shut::Over => Problem::new(StatusCode::GONE, "the time of this address is over: open the case"),
+        }
+    })?;
+    if is_uncovered_photo(&services, &wanted) {
+        return Err(gone());
     }
     let bytes = read_below(services.snapshot_root(), &wanted).await.ok_or_else(gone)?;
     Ok(shown(bytes))

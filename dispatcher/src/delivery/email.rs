@@ -106,6 +106,12 @@ fn text(row: &OutboxRow, envelope: &Envelope) -> String {
         let _ = writeln!(text, "{name}: {value}");
     }
     let _ = writeln!(text, "\n{}", envelope.data.links.case);
+    let links = &envelope.data.links;
+    let seen = [("Picture", &links.snapshot_at), ("Before", &links.snapshot_before)];
+    let seen = seen.into_iter().filter_map(|(name, link)| Some((name, link.as_ref()?)));
+    for (name, picture) in seen.chain(links.photos.iter().map(|photo| ("Photo", photo))) {
+        let _ = writeln!(text, "{name}: {picture}");
+    }
     text
 }
 

@@ -4,6 +4,7 @@ use super::mqtt::Answered;
 use super::recorder::{self, Wanted};
 use super::worker::{Worker, WorkerHandle};
 use crate::metrics::Metrics;
+use crate::people::PictureLinks;
 use crate::services::Change;
 use crate::store::{OutboxRow, Store};
 use citybrain_ingest_config::City;
@@ -66,6 +67,8 @@ pub(super) struct Tools {
     /// Where what departments answer goes.
     pub(super) answers: mpsc::Sender<Answered>,
     pub(super) mailroom: Mailroom,
+    /// Signs addresses of pictures.
+    pub(super) pictures: PictureLinks,
 }
 
 /// Runs the workers.
@@ -83,9 +86,10 @@ impl Deliveries {
         metrics: Metrics,
         listeners: broadcast::Sender<Change>,
         answers: mpsc::Sender<Answered>,
+        pictures: PictureLinks,
     ) -> Self {
         let mailroom = Mailroom::default();
-        let tools = Tools { store, clock, metrics, listeners, answers, mailroom: mailroom.clone() };
+        let tools = Tools { store, clock, metrics, listeners, answers, mailroom: mailroom.clone(), pictures };
         let (recorder, wanted) = mpsc::channel(recorder::QUEUE);
         // Ends with the last worker.
         tokio::spawn(recorder::run(tools.clone(), wanted));
@@ -99,6 +103,7 @@ impl Deliveries {
     /// Starts, replaces and stops workers so that they are those of `city`. One whose destination has not
     /// changed goes on undisturbed; what a stopped one had under way is finished.
     pub(crate) fn reload(&self, city: &City) {
+        self.tools.pictures.follow(city);
         let mut workers = self.mailroom.0.write().unwrap_or_else(PoisonError::into_inner);
         workers.retain(|id, (destination, worker)| {
             let stays = city.destinations.get(id) == Some(destination);

@@ -82,6 +82,7 @@ fn filled(template: &str, row: &OutboxRow) -> Result<String, Failure> {
         ("departments", departments),
         ("deadline", case.deadline_at.map_or_else(|| "–".to_owned(), |at| at.to_string())),
         ("link", envelope.data.links.case.to_string()),
+        ("picture", envelope.data.links.picture().map(ToString::to_string).unwrap_or_default()),
     ] {
         // A text of ours that looks like a placeholder must not become one.
         let value = Value::String(value.replace("{{", "{ {")).to_string();

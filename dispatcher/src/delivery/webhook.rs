@@ -111,7 +111,7 @@ fn alert(row: &OutboxRow) -> Result<String, Failure> {
     })?;
     let first = row.event == EventType::CaseOpened;
     let Envelope { source, data, .. } = envelope;
-    Ok(cap::alert(&data.case, &source, first, &data.links.case))
+    Ok(cap::alert(&data.case, &source, first, &data.links.case, data.links.picture()))
 }
 
 /// `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`.

@@ -291,11 +291,14 @@ impl Worker {
 
 /// One attempt, and how it went, written down. Says its key.
 async fn attempt(desk: Arc<Desk>, row: OutboxRow, committed: Option<watch::Receiver<bool>>) -> String {
-    let Tools { clock, metrics, .. } = &desk.tools;
+    let Tools { clock, metrics, pictures, .. } = &desk.tools;
     let key = row.delivery.key.clone();
     let started = clock.now();
     fail_point::hit(FailPoint::BeforeSend);
-    let result = desk.courier.send(&row, started).await;
+    let result = match pictures.signed(&row.body, started) {
+        Some(body) => desk.courier.send(&OutboxRow { body, ..row.clone() }, started).await,
+        None => desk.courier.send(&row, started).await,
+    };
     let now = clock.now();
     metrics.stage(Stage::Deliver, now.since(started));
     if result.is_ok() {

@@ -24,7 +24,7 @@ pub(crate) use compact::Compactor;
 pub use compact::{CompactError, compact_all, write_segment};
 pub(crate) use parquet_file::{not_a_log, open};
 pub use read::{LogError, Part, parts, read, read_entries};
-pub(crate) use read::{read_ruling, read_segment};
+pub(crate) use read::{is_gone, read_ruling, read_segment, same_part};
 pub use rows::{Logged, ROWS_VERSION, ROWS_VERSION_KEY};
 pub(crate) use rows::{joined as join, schema as rows_schema, split};
 pub use store::{LogStore, StoreAddressError};

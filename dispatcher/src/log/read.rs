@@ -156,8 +156,7 @@ pub fn read_entries(
         match read_part(&part, in_folder, &mut take, &mut torn) {
             // A running city has made Parquet of it, or dropped it, since the folder was listed.
             Err(error) if in_folder && is_gone(&error) => {
-                let stem = part.stem();
-                let now = parts(path)?.into_iter().find(|part| part.stem() == stem);
+                let now = same_part(path, &part)?;
                 now.map_or(Ok(()), |part| read_part(&part, true, &mut take, &mut torn))?;
             }
             result => result?,
@@ -166,7 +165,13 @@ pub fn read_entries(
     Ok(())
 }
 
-fn is_gone(error: &LogError) -> bool {
+/// The same part as the folder has it now; `None` when it is gone.
+pub(crate) fn same_part(folder: &Path, part: &Part) -> Result<Option<Part>, LogError> {
+    Ok(parts(folder)?.into_iter().find(|now| now.stem() == part.stem()))
+}
+
+/// Whether a file was not there.
+pub(crate) fn is_gone(error: &LogError) -> bool {
     matches!(error, LogError::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }
 

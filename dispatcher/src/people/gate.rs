@@ -25,6 +25,8 @@ use std::net::{IpAddr, SocketAddr};
 const COOKIES: [&str; 2] = ["citybrain_session", "__Host-citybrain_session"];
 /// The header by which scripts send what forms carry in a field.
 pub const CSRF_HEADER: &str = "x-csrf-token";
+/// The same for the cookie of a round to the provider.
+const OUTSIDE_COOKIES: [&str; 2] = ["citybrain_outside", "__Host-citybrain_outside"];
 /// The field in which forms carry it.
 pub const CSRF_FIELD: &str = "csrf";
 /// Largest form that is looked into.
@@ -51,6 +53,8 @@ pub type Rule = (&'static str, &'static str, Who);
 pub enum Refusal {
     /// Nobody has signed in. Holds where to come back to, where a page was asked for.
     SignIn(Option<String>),
+    /// Whoever it is lacks this permission.
+    Lacks(Permission),
     /// Whoever it is may not, and why.
     Forbidden(String),
     /// It cannot be known who asks: the store does not answer.
@@ -62,6 +66,10 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::SignIn(_) => {
                 Self::new(StatusCode::UNAUTHORIZED, "sign in, or send a token that is good")
+            }
+            Refusal::Lacks(permission) => {
+                let why = format!("this needs the permission '{}'", permission.name());
+                Self::new(StatusCode::FORBIDDEN, why)
             }
             Refusal::Forbidden(why) => Self::new(StatusCode::FORBIDDEN, why),
             Refusal::Unavailable => {
@@ -84,8 +92,8 @@ pub struct Gate {
 
 /// Lets a request through, or not.
 pub async fn keep(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let admitted = match gate.admit(&parts).await {
+    let (mut parts, body) = request.into_parts();
+    let admitted = match gate.admit(&mut parts).await {
         Ok(actor) => gate.take_body(&parts, body, &actor).await.map(|body| (actor, body)),
         Err(turned) => Err(turned),
     };
@@ -110,8 +118,8 @@ fn forbidden(turned: Turned, why: &str) -> TurnedAway {
 }
 
 impl Gate {
-    /// Who asks, when he may.
-    async fn admit(&self, parts: &Parts) -> Result<Actor, TurnedAway> {
+    /// Who asks, when he may. The request knows him from then on, refused or not: a refusal is shown to him as a page of his.
+    async fn admit(&self, parts: &mut Parts) -> Result<Actor, TurnedAway> {
         let city = self.services.city();
         let who = self.who(parts)?;
         if changes(&parts.method) && !is_of_this_site(&parts.headers, &city) {
@@ -122,6 +130,7 @@ impl Gate {
             SignIn::Open => Actor::open(address),
             SignIn::Required => self.known(parts, &city, address).await?,
         };
+        parts.extensions.insert(actor.clone());
         let allowed = match who {
             Who::Anyone => true,
             Who::SignedIn => actor.is_known(),
@@ -131,11 +140,11 @@ impl Gate {
             return Err((Turned::Unknown, Refusal::SignIn(comes_back(parts))));
         }
         if !allowed {
-            let what = match who {
-                Who::May(permission) => format!("this needs the permission '{}'", permission.name()),
-                Who::Anyone | Who::SignedIn => String::new(),
+            let refusal = match who {
+                Who::May(permission) => Refusal::Lacks(permission),
+                Who::Anyone | Who::SignedIn => Refusal::Forbidden(String::new()),
             };
-            return Err((Turned::Forbidden, Refusal::Forbidden(what)));
+            return Err((Turned::Forbidden, refusal));
         }
         Ok(actor)
     }
@@ -191,10 +200,9 @@ impl Gate {
     }
 
     /// Has the request answered, and writes down what it did.
-    async fn answer(&self, mut request: Request, actor: Actor, next: Next) -> Response {
+    async fn answer(&self, request: Request, actor: Actor, next: Next) -> Response {
         let changes = changes(request.method());
         let asked = format!("{} {}", request.method(), request.uri().path());
-        request.extensions_mut().insert(actor.clone());
         let visit = Visit::of(actor.clone());
         let mut response = VISIT.scope(visit.clone(), next.run(request)).await;
         if !actor.csrf().is_empty() {
@@ -284,7 +292,23 @@ fn is_behind_tls(city: &City) -> bool {
 }
 
 fn cookie<'h>(headers: &'h HeaderMap, city: &City) -> Option<&'h str> {
-    let name = COOKIES[usize::from(is_behind_tls(city))];
+    cookie_named(headers, COOKIES[usize::from(is_behind_tls(city))])
+}
+
+/// What a browser keeps of its round to the provider.
+#[must_use]
+pub fn outside_cookie<'h>(headers: &'h HeaderMap, city: &City) -> Option<&'h str> {
+    cookie_named(headers, OUTSIDE_COOKIES[usize::from(is_behind_tls(city))])
+}
+
+/// The header that gives a browser what it keeps of its round, or takes it away where `round` is empty.
+#[must_use]
+pub fn set_outside_cookie(city: &City, round: &str) -> HeaderValue {
+    let age = if round.is_empty() { 0 } else { super::oidc::COOKIE_SECS };
+    cookie_header(OUTSIDE_COOKIES, city, round, age)
+}
+
+fn cookie_named<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let values = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
@@ -293,12 +317,16 @@ fn cookie<'h>(headers: &'h HeaderMap, city: &City) -> Option<&'h str> {
 /// The header that gives a browser its session, or takes it away where `id` is empty.
 #[must_use]
 pub fn set_cookie(city: &City, id: &str) -> HeaderValue {
-    let tls = is_behind_tls(city);
-    let name = COOKIES[usize::from(tls)];
     let age = if id.is_empty() { 0 } else { city.people.session_max.as_secs() };
+    cookie_header(COOKIES, city, id, age)
+}
+
+fn cookie_header(names: [&str; 2], city: &City, value: &str, age: u64) -> HeaderValue {
+    let tls = is_behind_tls(city);
+    let name = names[usize::from(tls)];
     let secure = if tls { "; Secure" } else { "" };
-    let text = format!("{name}={id}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}");
-    // The id is hexadecimal digits, so that this never fails.
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}");
+    // The value is letters, digits and '.', '-' and '_', so that this never fails.
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }
 

@@ -12,6 +12,8 @@ pub(super) enum SignInOutcome {
     Ok,
     Wrong,
     Throttled,
+    /// The provider does not answer.
+    Silent,
 }
 
 /// Why a request was turned away.
@@ -52,7 +54,7 @@ impl PeopleMetrics {
         let metrics = Self::default();
         registry.register(
             "citybrain_sign_ins",
-            "Attempts to sign in, by outcome: ok, wrong, throttled",
+            "Attempts to sign in, by outcome: ok, wrong, throttled, silent (the provider)",
             metrics.sign_ins.clone(),
         );
         registry.register(
@@ -70,7 +72,7 @@ impl PeopleMetrics {
             "Rows that could not be written into the audit log",
             metrics.audit_lost.clone(),
         );
-        for outcome in ["ok", "wrong", "throttled"] {
+        for outcome in ["ok", "wrong", "throttled", "silent"] {
             drop(metrics.sign_ins.get_or_create(&[("outcome", outcome)]));
         }
         metrics
@@ -81,6 +83,7 @@ impl PeopleMetrics {
             SignInOutcome::Ok => "ok",
             SignInOutcome::Wrong => "wrong",
             SignInOutcome::Throttled => "throttled",
+            SignInOutcome::Silent => "silent",
         };
         self.sign_ins.get_or_create(&[("outcome", outcome)]).inc();
     }

@@ -9,8 +9,11 @@ mod actor;
 pub mod audit;
 pub mod gate;
 mod metrics;
+pub mod oidc;
 pub mod password;
+mod picture_links;
 pub mod role;
+mod seal;
 mod secret;
 mod sessions;
 mod set_up;
@@ -21,12 +24,15 @@ mod why;
 
 pub use actor::{Actor, Way, current, note};
 pub use role::{Permission, Permissions, Role};
+pub use seal::Seal;
 pub use secret::{NoRandom, one_time_password};
 pub use set_up::SET_UP_FILE;
 pub use tokens::NewToken;
 pub use why::Why;
 
 pub(crate) use metrics::PeopleMetrics;
+pub use picture_links::Shut;
+pub(crate) use picture_links::{PictureLinks, opens};
 
 use crate::api::Problem;
 use crate::store::{Store, StoreError};
@@ -42,7 +48,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use throttle::Throttle;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 /// So many times a row of the audit log is written anew because another process was quicker.
 const APPEND_TRIES: u32 = 64;
@@ -60,6 +66,8 @@ pub struct User {
     pub role: Role,
     /// He may not come in.
     pub disabled: bool,
+    /// He signs in by the provider, and has no password.
+    pub outside: bool,
     /// Since when.
     pub created_at: Timestamp,
     /// When role, password or this was changed last.
@@ -139,7 +147,7 @@ pub enum PeopleError {
 impl From<PeopleError> for Problem {
     fn from(error: PeopleError) -> Self {
         let status = match &error {
-            PeopleError::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            PeopleError::Refused(why) => why.status(),
             PeopleError::Wrong => StatusCode::UNAUTHORIZED,
             PeopleError::Wait(_) => StatusCode::TOO_MANY_REQUESTS,
             PeopleError::Busy | PeopleError::NoRandom(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -171,6 +179,8 @@ struct Inner {
     /// Held while users are changed, so that the last admin stays one.
     changing: Mutex<()>,
     set_up: Mutex<Option<SetUp>>,
+    outside: oidc::Outside,
+    seal: OnceCell<Seal>,
 }
 
 impl std::fmt::Debug for People {
@@ -200,6 +210,8 @@ impl People {
             appending: Mutex::new(()),
             changing: Mutex::new(()),
             set_up: Mutex::new(None),
+            outside: oidc::Outside::default(),
+            seal: OnceCell::new(),
         })))
     }
 

@@ -1,11 +1,12 @@
 //! Signing in and out.
 
+use super::Role;
 use super::actor::note_by;
 use super::metrics::SignInOutcome;
 use super::password::MAX_BYTES;
 use super::secret::{hash, secret};
 use super::{Actor, People, PeopleError, Session, User, Way, note};
-use citybrain_ingest_config::resolved::PeopleRules;
+use citybrain_ingest_config::resolved::{Passwords, PeopleRules};
 use std::time::Duration;
 
 /// Sessions of one user; the oldest makes room.
@@ -40,10 +41,15 @@ impl People {
             return Err(PeopleError::Wait(wait));
         }
         let found = self.0.store.user_named(&key).await?;
-        let kept = found.as_ref().map(|(_, kept)| kept.as_str());
+        // Whoever has no password is answered as late as somebody who has one.
+        let kept = found.as_ref().map(|(_, kept)| kept.as_str()).filter(|kept| !kept.is_empty());
         let fits = password.len() <= MAX_BYTES;
         let right = self.0.hasher.verify(password, kept).await? && fits;
-        let user = found.map(|(user, _)| user).filter(|user| right && !user.disabled);
+        let may = |user: &User| match rules.passwords {
+            Passwords::Everyone => true,
+            Passwords::Admins => user.role == Role::Admin,
+        };
+        let user = found.map(|(user, _)| user).filter(|user| right && !user.disabled && may(user));
         let Some(user) = user else {
             self.0.metrics.sign_in(SignInOutcome::Wrong);
             note_by("nobody", "sign_in_failed", &key, "");

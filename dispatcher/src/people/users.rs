@@ -4,14 +4,24 @@ use super::password::check;
 use super::secret::id;
 use super::{People, PeopleError, Role, User, Why, note};
 use crate::store::UserChange;
+use citybrain_types::Timestamp;
 
 /// Longest name, in characters.
 pub const MAX_NAME: usize = 40;
 
 /// Whether a name can be signed in and acted by: letters and digits of any script, `.`, `_` and `-`.
 fn check_name(name: &str) -> Result<(), PeopleError> {
+    check_letters(name, |c| matches!(c, '.' | '_' | '-'))
+}
+
+/// The same for a name that a provider gives, which may be an address.
+pub(super) fn check_outside_name(name: &str) -> Result<(), PeopleError> {
+    check_letters(name, |c| matches!(c, '.' | '_' | '-' | '@'))
+}
+
+fn check_letters(name: &str, signs: fn(char) -> bool) -> Result<(), PeopleError> {
     let length = name.chars().count();
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let plain = |c: char| c.is_alphanumeric() || signs(c);
     if length == 0 || length > MAX_NAME || !name.chars().all(plain) {
         return Err(PeopleError::Refused(Why::Name));
     }
@@ -20,6 +30,19 @@ fn check_name(name: &str) -> Result<(), PeopleError> {
         return Err(PeopleError::Refused(Why::NameReserved));
     }
     Ok(())
+}
+
+/// A user who is made now.
+pub(super) fn fresh(name: &str, role: Role, now: Timestamp) -> Result<User, PeopleError> {
+    Ok(User {
+        id: id()?,
+        name: name.to_owned(),
+        role,
+        disabled: false,
+        outside: false,
+        created_at: now,
+        changed_at: now,
+    })
 }
 
 impl People {
@@ -51,15 +74,7 @@ impl People {
         check_name(name)?;
         check(password, name)?;
         let hash = self.0.hasher.hash(password).await?;
-        let now = self.now();
-        let user = User {
-            id: id()?,
-            name: name.to_owned(),
-            role,
-            disabled: false,
-            created_at: now,
-            changed_at: now,
-        };
+        let user = fresh(name, role, self.now())?;
         match self.0.store.add_user(&user, &hash, first).await? {
             true => Ok(user),
             false => Err(PeopleError::Taken),
@@ -100,6 +115,9 @@ impl People {
             if !others.any(|other| other.role == Role::Admin) {
                 return Err(PeopleError::Refused(Why::LastAdmin));
             }
+        }
+        if user.outside && password.is_some() {
+            return Err(PeopleError::Refused(Why::OutsidePassword));
         }
         let hash = match password {
             Some(password) => {

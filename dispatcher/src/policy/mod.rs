@@ -18,9 +18,9 @@ mod tests;
 
 /// What a policy is made of.
 pub use citybrain_ingest_config::policy as rules;
-pub use forecast::{Forecast, KindForecast, Known, Sketch, forecasts};
-pub(crate) use office::in_force;
-pub use office::{MAX_FORECAST_DAYS, MAX_SHADOWS, MAX_WHAT_IFS, Office, OfficeError};
+pub use forecast::{BeforeAfter, Forecast};
+pub use office::{MAX_FORECAST_DAYS, MAX_SHADOWS, MAX_VARIANTS, Office, OfficeError, Question, Rehearsed};
+pub(crate) use office::{Rehearsals, in_force};
 pub use record::{
     Difference, NewPolicy, PolicyChange, PolicyRecord, PolicySummary, PolicyView, Side, fingerprint,
 };

@@ -32,7 +32,9 @@ const STEPS: &[Step] = &[
     twins!(100, "incident_reports", "0100_incident_reports.sql"),
     both(110, "silences", include_str!("migrations/0110_silences.sql")),
     both(200, "policies", include_str!("migrations/0200_policies.sql")),
+    both(220, "forecasts", include_str!("migrations/0220_forecasts.sql")),
     both(300, "people", include_str!("migrations/0300_people.sql")),
+    both(310, "identities", include_str!("migrations/0310_identities.sql")),
     both(400, "open_of_kind", include_str!("migrations/0400_open_of_kind.sql")),
     twins!(500, "waiting_since", "0500_waiting_since.sql"),
 ];

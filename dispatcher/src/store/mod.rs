@@ -27,6 +27,7 @@ mod commit;
 mod connect;
 mod deliveries;
 mod filter;
+mod identities;
 mod migrations;
 mod people;
 mod policies;

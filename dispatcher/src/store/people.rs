@@ -12,7 +12,11 @@ const MAX_ROWS: i64 = 10_000;
 
 /// A user's columns where a session or a token is read with its owner.
 const OWNER: &str = "u.id AS owner_id, u.name AS owner_name, u.role AS owner_role, \
-     u.disabled AS owner_disabled, u.created_at AS owner_created_at, u.changed_at AS owner_changed_at";
+     u.disabled AS owner_disabled, CAST(CASE WHEN u.password = '' THEN 1 ELSE 0 END AS BIGINT) AS owner_outside, u.created_at AS owner_created_at, u.changed_at AS owner_changed_at";
+
+/// A user's columns where he is read by himself.
+const SELECT: &str =
+    "SELECT users.*, CAST(CASE WHEN password = '' THEN 1 ELSE 0 END AS BIGINT) AS outside FROM users";
 
 /// What is changed of a user; what is `None` stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,7 +60,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     pub async fn user_named(&self, name: &str) -> Result<Option<(User, String)>, StoreError> {
-        let row = sqlx::query("SELECT * FROM users WHERE name_key = $1")
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!("{SELECT} WHERE name_key = $1")))
             .bind(name.to_lowercase())
             .fetch_optional(&self.readers)
             .await?;
@@ -68,8 +72,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     pub async fn user(&self, id: &str) -> Result<Option<(User, String)>, StoreError> {
-        let row =
-            sqlx::query("SELECT * FROM users WHERE id = $1").bind(id).fetch_optional(&self.readers).await?;
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!("{SELECT} WHERE id = $1")))
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await?;
         row.map(|row| Ok((user(&row, "")?, row.try_get("password")?))).transpose()
     }
 
@@ -78,7 +84,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     pub async fn users(&self) -> Result<Vec<User>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM users ORDER BY name_key LIMIT $1")
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{SELECT} ORDER BY name_key LIMIT $1")))
             .bind(MAX_ROWS)
             .fetch_all(&self.readers)
             .await?;
@@ -289,7 +295,7 @@ fn moment(row: &AnyRow, column: &str) -> Result<Timestamp, StoreError> {
 }
 
 /// A user, whose columns have this prefix.
-fn user(row: &AnyRow, prefix: &str) -> Result<User, StoreError> {
+pub(super) fn user(row: &AnyRow, prefix: &str) -> Result<User, StoreError> {
     let column = |name: &str| format!("{prefix}{name}");
     let id: String = row.try_get(column("id").as_str())?;
     let role: String = row.try_get(column("role").as_str())?;
@@ -297,6 +303,7 @@ fn user(row: &AnyRow, prefix: &str) -> Result<User, StoreError> {
     Ok(User {
         name: row.try_get(column("name").as_str())?,
         role,
+        outside: row.try_get::<i64, _>(column("outside").as_str())? != 0,
         disabled: row.try_get::<i64, _>(column("disabled").as_str())? != 0,
         created_at: moment(row, &column("created_at"))?,
         changed_at: moment(row, &column("changed_at"))?,

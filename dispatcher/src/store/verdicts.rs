@@ -2,7 +2,7 @@
 
 use super::body::{body, body_of, json};
 use super::{Store, StoreError, damaged};
-use crate::verdict::{Candidate, Item, Judgement, Labelled, Verdict};
+use crate::verdict::{Candidate, Item, Judgement, Labelled, Seen, Verdict};
 use citybrain_types::{Case, EventKind, Timestamp};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -205,7 +205,8 @@ impl Store {
             else {
                 continue;
             };
-            let seen = case.camera.clone().map(|camera| (camera, case.first_seen_at));
+            let (from, to) = (case.first_seen_at, case.last_seen_at);
+            let seen = case.camera.clone().map(|camera| Seen { camera, from, to });
             labelled.push(Labelled { item, score: case.score, real, weight: 1.0, seen });
         }
         let rows = sqlx::query(
@@ -221,7 +222,8 @@ impl Store {
             let item: String = row.try_get("item")?;
             let candidate: Candidate = body_of("candidates", &item, row)?;
             let Some(real) = is_real(&row.try_get::<String, _>("verdict")?) else { continue };
-            let (weight, seen) = (f64::from(candidate.one_in), Some((candidate.camera, candidate.at)));
+            let (weight, camera, at) = (f64::from(candidate.one_in), candidate.camera, candidate.at);
+            let seen = Some(Seen { camera, from: at, to: at });
             labelled.push(Labelled { item, score: candidate.score, real, weight, seen });
         }
         Ok(labelled)

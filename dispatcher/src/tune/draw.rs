@@ -57,6 +57,17 @@ impl Axes {
         }
     }
 
+    /// An upright line at a place that is told with a word.
+    fn mark(&self, svg: &mut String, x: Option<f32>, word: &str) {
+        let Some(x) = x.map(f64::from).filter(|x| (self.x.0..=self.x.1).contains(x)) else { return };
+        let ((x, low), (_, high)) = (self.at(x, self.y.0), self.at(x, self.y.1));
+        let _ = writeln!(svg, "<path class=\"chosen\" d=\"M{x:.1} {low:.1}V{high:.1}\"/>");
+        // On the side that has room.
+        let (x, anchor) = if x > WIDTH / 2.0 { (x - 4.0, "end") } else { (x + 4.0, "start") };
+        let (y, word) = ((low + high) / 2.0, escaped(word));
+        let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{word}</text>");
+    }
+
     fn frame(&self, svg: &mut String, x_name: &str, y_name: &str) {
         let (x0, y0) = self.at(self.x.0, self.y.0);
         let (x1, y1) = self.at(self.x.1, self.y.1);
@@ -75,6 +86,7 @@ impl Axes {
                 py + 4.0
             );
         }
+        let (x_name, y_name) = (escaped(x_name), escaped(y_name));
         let middle = (x0 + x1) / 2.0;
         let low = HEIGHT - 6.0;
         let _ =
@@ -108,21 +120,58 @@ fn drawing(title: &str, draw: impl FnOnce(&mut String)) -> String {
     svg
 }
 
-/// Cases a camera and day over the hit score, with the budget as a line.
+/// The words of a chart.
+#[derive(Debug, Clone, Copy)]
+pub struct ChartWords<'a> {
+    /// What the curve is of: the kind.
+    pub kind: &'a str,
+    /// The axis from left to right.
+    pub hit_score: &'a str,
+    /// The upward axis of [`cases_svg`].
+    pub cases: &'a str,
+    /// Beside the line of the budget.
+    pub budget: &'a str,
+    /// A line of [`shares_svg`].
+    pub precision: &'a str,
+    /// The other.
+    pub recall: &'a str,
+    /// Beside the line of what is chosen.
+    pub chosen: &'a str,
+}
+
+impl<'a> ChartWords<'a> {
+    /// In English.
+    #[must_use]
+    pub const fn english(kind: &'a str) -> Self {
+        Self {
+            kind,
+            hit_score: "hit score",
+            cases: "cases a camera and day",
+            budget: "budget",
+            precision: "precision",
+            recall: "recall",
+            chosen: "chosen",
+        }
+    }
+}
+
+/// Cases a camera and day over the hit score, with the budget as a line, and a line at the score that is `chosen`.
 #[must_use]
-pub fn cases_svg(curve: &Curve) -> String {
-    drawing(&format!("{}: cases a camera and day", curve.kind), |svg| {
-        let of = |point: &CurvePoint| point.cases_per_camera_day;
+pub fn cases_svg(curve: &Curve, words: ChartWords<'_>, chosen: Option<f32>) -> String {
+    drawing(&format!("{}: {}", words.kind, words.cases), |svg| {
+        let of = |point: &CurvePoint| point.figures.cases_per_camera_day;
         let most = curve.points.iter().map(of).fold(curve.budget.unwrap_or(0.0) * 1.2, f64::max);
         let axes = Axes { x: scores(curve), y: (0.0, most.max(1e-6)) };
-        axes.frame(svg, "hit score", "cases a camera and day");
+        axes.frame(svg, words.hit_score, words.cases);
+        axes.mark(svg, chosen, words.chosen);
         if let Some(budget) = curve.budget {
             let ((x0, y), (x1, _)) = (axes.at(axes.x.0, budget), axes.at(axes.x.1, budget));
             let _ = writeln!(svg, "<path class=\"budget\" d=\"M{x0:.1} {y:.1}H{x1:.1}\"/>");
             let _ = writeln!(
                 svg,
-                "<text x=\"{x1:.1}\" y=\"{:.1}\" text-anchor=\"end\">budget {budget}</text>",
-                y - 5.0
+                "<text class=\"budget\" x=\"{x1:.1}\" y=\"{:.1}\" text-anchor=\"end\">{} {budget}</text>",
+                y - 5.0,
+                escaped(words.budget)
             );
         }
         axes.line(svg, "cases", curve.points.iter().map(|point| (f64::from(point.hit_score), of(point))));
@@ -131,21 +180,25 @@ pub fn cases_svg(curve: &Curve) -> String {
 
 /// Precision and recall over the hit score; empty when neither is known.
 #[must_use]
-pub fn shares_svg(curve: &Curve) -> String {
+pub fn shares_svg(curve: &Curve, words: ChartWords<'_>, chosen: Option<f32>) -> String {
     type Of = fn(&CurvePoint) -> Option<f64>;
-    let lines: [(&str, Of); 2] = [("precision", |point| point.precision), ("recall", |point| point.recall)];
-    if curve.points.iter().all(|point| point.precision.is_none() && point.recall.is_none()) {
+    let lines: [(&str, &str, Of); 2] = [
+        ("precision", words.precision, |point| point.figures.precision.map(|share| share.share)),
+        ("recall", words.recall, |point| point.figures.recall.map(|share| share.share)),
+    ];
+    if lines.iter().all(|(_, _, of)| curve.points.iter().all(|point| of(point).is_none())) {
         return String::new();
     }
-    drawing(&format!("{}: precision and recall", curve.kind), |svg| {
+    drawing(&format!("{}: {}, {}", words.kind, words.precision, words.recall), |svg| {
         let axes = Axes { x: scores(curve), y: (0.0, 1.0) };
-        axes.frame(svg, "hit score", "precision and recall");
-        for (n, (name, of)) in (0_u32..).zip(lines) {
+        axes.frame(svg, words.hit_score, "");
+        axes.mark(svg, chosen, words.chosen);
+        for (n, (class, name, of)) in (0_u32..).zip(lines) {
             let known =
                 curve.points.iter().filter_map(|point| Some((f64::from(point.hit_score), of(point)?)));
-            axes.line(svg, name, known);
-            let x = WIDTH - RIGHT - 140.0 + 76.0 * f64::from(n);
-            let _ = writeln!(svg, "<text class=\"{name}\" x=\"{x:.1}\" y=\"16\">{name}</text>");
+            axes.line(svg, class, known);
+            let (x, name) = (LEFT + 84.0 * f64::from(n), escaped(name));
+            let _ = writeln!(svg, "<text class=\"{class}\" x=\"{x:.1}\" y=\"16\">{name}</text>");
         }
     })
 }
@@ -153,30 +206,37 @@ pub fn shares_svg(curve: &Curve) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tune::{Figures, Scope, Share};
     use citybrain_types::EventKind;
 
     #[test]
     fn a_name_with_a_script_in_it_stays_text() {
+        let share = |share| Some(Share { share, hits: 1, of: 2 });
         let point = |hit_score| CurvePoint {
             policy: 0,
             hit_score,
-            cases_per_day: 3.0,
-            cases_per_camera_day: 0.1,
-            precision: Some(0.5),
-            recall: None,
+            figures: Figures {
+                cases_per_day: 3.0,
+                cases_per_camera_day: 0.1,
+                precision: share(0.5),
+                ..Figures::default()
+            },
         };
+        let hostile = "<script>alert('x')</script>";
         let curve = Curve {
-            kind: EventKind::new("<script>alert('x')</script>"),
+            kind: EventKind::new("fire"),
+            scope: Scope::City,
             points: vec![point(0.3), point(0.6)],
             budget: Some(0.2),
         };
-        for svg in [cases_svg(&curve), shares_svg(&curve)] {
+        let words = ChartWords { hit_score: hostile, chosen: hostile, ..ChartWords::english(hostile) };
+        for svg in [cases_svg(&curve, words, Some(0.4)), shares_svg(&curve, words, Some(0.4))] {
             assert!(
                 !svg.contains("<script") && svg.contains("&lt;script&gt;") && svg.ends_with("</svg>\n"),
                 "{svg}"
             );
-            assert!(!svg.contains("NaN"), "{svg}");
+            assert!(!svg.contains("NaN") && svg.contains("class=\"chosen\""), "{svg}");
         }
-        assert!(cases_svg(&curve).contains("class=\"budget\""));
+        assert!(cases_svg(&curve, words, None).contains("class=\"budget\""));
     }
 }

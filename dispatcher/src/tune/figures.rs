@@ -1,6 +1,7 @@
 //! What a policy's cases come to, held against what is known.
 
-use super::policy::Policy;
+use super::proposal::{Proposal, Scope};
+use super::remark::{self, Remark};
 use super::report::{CaseSketch, Delay, Figures, MAX_LISTED, Outcome, Share};
 use super::street::{Found, Street};
 use super::truth::{About, Judgement, Truth, Verdict};
@@ -10,10 +11,6 @@ use std::time::Duration;
 
 /// Two times this near to each other belong to one happening: looks are some seconds apart.
 const SLACK: Duration = Duration::from_secs(10);
-/// A policy that opens so many times as many cases as the one in force is warned of …
-const MANY_TIMES: u64 = 10;
-/// … and one that opens so many more.
-const MANY_MORE: u64 = 1_000;
 const DAY_SECS: f64 = 86_400.0;
 
 /// A time of one camera and kind of which something is known.
@@ -42,8 +39,8 @@ pub(super) struct Known {
     complete: bool,
     /// Verdicts on cases that no policy opens: nothing tells when they were.
     lost: usize,
-    /// Events that are only known since the policy in force opened a case.
-    by_own_cases: usize,
+    /// Events are known from verdicts alone, which are mostly on cases.
+    from_verdicts: bool,
 }
 
 fn overlap(from: Timestamp, to: Timestamp, other: (Timestamp, Timestamp)) -> bool {
@@ -52,15 +49,17 @@ fn overlap(from: Timestamp, to: Timestamp, other: (Timestamp, Timestamp)) -> boo
 
 impl Known {
     pub(super) fn of(truth: &Truth, streets: &[Street]) -> Self {
-        let mut known = Self { complete: truth.complete, ..Self::default() };
+        let from_verdicts = truth.events.is_empty();
+        let mut known = Self { complete: truth.complete, from_verdicts, ..Self::default() };
         for event in &truth.events {
             let (from, to) = (event.from.min(event.to), event.to.max(event.from));
             known.put(&event.camera, &event.kind, Span { from, to, verdict: Verdict::Real });
         }
         for Judgement { about, verdict } in &truth.verdicts {
             match about {
-                About::Moment { camera, kind, at } => {
-                    known.put(camera, kind, Span { from: *at, to: *at, verdict: *verdict });
+                About::Moment { camera, kind, at, until } => {
+                    let to = until.unwrap_or(*at).max(*at);
+                    known.put(camera, kind, Span { from: *at, to, verdict: *verdict });
                 }
                 About::Case { incident } => {
                     known.by_case.insert(incident.clone(), *verdict);
@@ -68,7 +67,6 @@ impl Known {
                         known.lost += 1;
                         continue;
                     };
-                    known.by_own_cases += usize::from(*verdict == Verdict::Real);
                     let incident = &found.incident;
                     let (from, to) = (incident.first_seen_at, incident.last_seen_at);
                     known.put(&incident.camera, &incident.kind, Span { from, to, verdict: *verdict });
@@ -126,28 +124,23 @@ impl Known {
         near.min_by_key(rank).or_else(|| self.complete.then_some(Verdict::False))
     }
 
-    pub(super) fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+    /// What to know of what is known.
+    pub(super) fn remarks(&self, live: &Figures) -> Vec<Remark> {
+        let mut remarks = Vec::new();
         if self.lost > 0 {
-            warnings.push(format!(
-                "{} verdicts are on cases that no policy here opens: they count for nothing",
-                self.lost
-            ));
+            remarks.push(Remark::LostVerdicts { verdicts: self.lost as u64 });
         }
-        if self.by_own_cases > 0 && self.by_own_cases == self.events.len() {
-            warnings.push(
-                "every known event had a case: what was missed is not known, and the recall of stricter policies is too \
-                 high by that; judge a sample below the threshold, too"
-                    .to_owned(),
-            );
-        }
-        warnings
+        let recall = live.recall.filter(|recall| self.from_verdicts && recall.hits == recall.of);
+        remarks.extend(recall.map(|recall| Remark::MissedUnknown { events: recall.of }));
+        remarks
     }
 }
 
 /// What figures are counted from.
 pub(super) struct Scene<'a> {
     pub(super) streets: &'a [Street],
+    /// The cameras that are told of.
+    pub(super) only: &'a Scope,
     pub(super) known: &'a Known,
     pub(super) days: f64,
     pub(super) watched: &'a BTreeMap<CameraId, Duration>,
@@ -181,7 +174,8 @@ impl Scene<'_> {
             self.watched.iter().filter(|(id, _)| camera(id)).map(|(_, watched)| watched.as_secs_f64());
         let camera_days = watched.sum::<f64>() / DAY_SECS;
         let per = |count: u64, days: f64| if days > 0.0 { count as f64 / days } else { 0.0 };
-        let uncounted = if kind.is_none() { street.uncounted } else { 0 };
+        let uncounted = street.uncounted.iter().filter(|((id, own), _)| of_kind(own) && camera(id));
+        let uncounted = uncounted.map(|(_, count)| count).sum::<u64>();
         let opened = cases.len() as u64 + uncounted;
         let verdicts: Vec<Verdict> = cases.iter().filter_map(|found| self.known.verdict(found)).collect();
         let count = |verdict| verdicts.iter().filter(|own| **own == verdict).count() as u64;
@@ -199,26 +193,34 @@ impl Scene<'_> {
     }
 
     /// What one policy leads to, and what it changes.
-    pub(super) fn outcome(&self, number: usize, policy: &Policy) -> Outcome {
+    pub(super) fn outcome(&self, number: usize, proposal: &Proposal) -> Outcome {
         let (live, own) = (&self.streets[0], &self.streets[number]);
+        let inside = |camera: &CameraId| self.only.holds(&live.city, camera);
         let mut by_kind = BTreeMap::new();
         let mut by_camera: BTreeMap<CameraId, u64> = BTreeMap::new();
-        for found in own.cases.values().filter(|found| is_counted(found)) {
+        let counted = |found: &&Found| is_counted(found) && inside(&found.incident.camera);
+        for found in own.cases.values().filter(counted) {
             *by_camera.entry(found.incident.camera.clone()).or_default() += 1;
         }
-        let watched = self.watched.keys().filter_map(|camera| own.city.cameras.get(camera));
+        let watched = self.watched.keys().filter(|camera| inside(camera));
+        let watched = watched.filter_map(|camera| own.city.cameras.get(camera));
         let kinds: std::collections::BTreeSet<&EventKind> =
             watched.flat_map(|camera| &camera.kinds).collect();
+        let mut sides = Vec::new();
         for kind in kinds {
-            by_kind.insert(kind.clone(), self.figures(number, Some(kind), &|_| true));
+            let figures = self.figures(number, Some(kind), &inside);
+            if number > 0 {
+                sides.push((kind, self.figures(0, Some(kind), &inside), figures.clone()));
+            }
+            by_kind.insert(kind.clone(), figures);
         }
         let (gained, gained_in_all) = self.only_in(own, live);
         let (lost, lost_in_all) = self.only_in(live, own);
-        let all = self.figures(number, None, &|_| true);
-        let warnings = warnings(self.figures(0, None, &|_| true).cases, &all, lost_in_all);
+        let warnings = remark::warnings(&sides, lost_in_all, self.days);
         Outcome {
-            policy: policy.clone(),
-            all,
+            name: proposal.name.clone(),
+            policy: proposal.policy.clone(),
+            all: self.figures(number, None, &inside),
             by_kind,
             by_camera,
             gained,
@@ -248,8 +250,12 @@ impl Scene<'_> {
             let (from, to) = (incident.first_seen_at, incident.last_seen_at);
             spans.flatten().any(|span| overlap(from, to, *span))
         };
-        let mut only: Vec<&Found> =
-            own.cases.values().filter(|found| is_counted(found) && !has_match(found)).collect();
+        let inside = |found: &Found| self.only.holds(&self.streets[0].city, &found.incident.camera);
+        let mut only: Vec<&Found> = own
+            .cases
+            .values()
+            .filter(|found| is_counted(found) && inside(found) && !has_match(found))
+            .collect();
         only.sort_by_key(|found| (found.incident.opened_at, &found.incident.id));
         let count = only.len() as u64;
         (only.into_iter().take(MAX_LISTED).map(|found| self.sketch(found)).collect(), count)
@@ -300,25 +306,4 @@ fn delay(mut secs: Vec<f64>) -> Option<Delay> {
     // Nearest rank.
     let rank = |percent: usize| secs.get((secs.len() * percent).div_ceil(100).saturating_sub(1)).copied();
     Some(Delay { median_secs: rank(50)?, p90_secs: rank(90)?, max_secs: rank(100)? })
-}
-
-/// What to know before a policy is put in force.
-fn warnings(live: u64, all: &Figures, lost: u64) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if live > 0 && all.cases == 0 {
-        warnings.push(format!("opens no case at all: the {live} that the policy in force opens are lost"));
-    } else if live > 0 && lost == live {
-        warnings.push(format!(
-            "opens none of the {live} cases that the policy in force opens, and {} others",
-            all.cases
-        ));
-    }
-    if all.cases >= live.saturating_mul(MANY_TIMES).max(100) || all.cases >= live.saturating_add(MANY_MORE) {
-        let day = all.cases_per_day;
-        warnings.push(format!(
-            "opens {} cases where the policy in force opens {live}: {day:.1} a day",
-            all.cases
-        ));
-    }
-    warnings
 }

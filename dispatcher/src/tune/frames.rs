@@ -191,6 +191,15 @@ impl Rows {
         self.snapshots.extend(other.snapshots.into_iter().map(|(frame, kept)| (frame + frames, kept)));
     }
 
+    /// Leaves out frames that were taken before a moment.
+    pub(super) fn forget_before(&mut self, since: i64) {
+        if self.captured_at.iter().any(|at| *at < since) {
+            let kept: Vec<usize> =
+                (0..self.len()).filter(|frame| self.captured_at[*frame] >= since).collect();
+            *self = self.select(&kept);
+        }
+    }
+
     /// Puts frames into the order in which they were judged, and leaves out those that intake refuses.
     pub(super) fn settle(&mut self, taken: &mut Taken) {
         let in_order = self.position.is_sorted();

@@ -9,8 +9,11 @@ mod columns;
 mod draw;
 mod figures;
 mod frames;
-mod policy;
+mod proposal;
+mod reading;
+mod remark;
 mod report;
+mod runner;
 mod street;
 mod suggest;
 mod truth;
@@ -19,11 +22,13 @@ mod what_if;
 #[cfg(test)]
 mod tests;
 
-pub use draw::{cases_svg, escaped, shares_svg};
-pub use policy::{MAX_OVERRIDES, Override, Policy, PolicyError, Scope};
+pub use draw::{ChartWords, cases_svg, escaped, shares_svg};
+pub use proposal::{PolicyError, Proposal, Scope};
+pub use remark::Remark;
 pub use report::{
-    CaseSketch, Curve, CurvePoint, Delay, Figures, Gap, Goal, LogSummary, MAX_GAPS, MAX_LISTED, Outcome,
-    Report, Share, Suggestion,
+    Because, CaseSketch, Curve, CurvePoint, Delay, Figures, Gap, Goal, LogSummary, MAX_GAPS, MAX_LISTED,
+    Outcome, Report, Share, Suggestion,
 };
+pub use runner::{Job, LONGEST, MOST_AT_ONCE, Runner};
 pub use truth::{About, Judgement, KnownEvent, Truth, Verdict};
 pub use what_if::{Asked, MAX_POLICIES, Per, Progress, TuneError, WhatIf};

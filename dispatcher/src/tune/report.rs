@@ -1,10 +1,12 @@
 //! What a what-if leads to, as data: the page, the command and the tests read this.
 
-use super::policy::{Policy, Scope};
+use super::proposal::Scope;
+use super::remark::Remark;
 use super::truth::Verdict;
+use citybrain_ingest_config::policy::Policy;
 use citybrain_types::{BoundingBox, CameraId, EventKind, IncidentId, Snapshots, Timestamp};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Most gained or lost cases that a report lists for one policy; how many there are is told apart.
@@ -19,6 +21,8 @@ pub struct Report {
     pub complete: bool,
     /// What was read.
     pub log: LogSummary,
+    /// The cameras of which everything below is told.
+    pub scope: Scope,
     /// The policy in force, first.
     pub policies: Vec<Outcome>,
     /// Curves over the policies that differ in the hit score alone.
@@ -26,11 +30,11 @@ pub struct Report {
     /// Policies that meet what was asked for.
     pub suggestions: Vec<Suggestion>,
     /// What to know before a number is believed.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Remark>,
 }
 
 /// What was read of the log.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LogSummary {
     /// The first frame.
     pub from: Option<Timestamp>,
@@ -55,7 +59,7 @@ pub struct LogSummary {
 }
 
 /// A time in which nothing was logged of a camera.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
     /// The camera.
     pub camera: CameraId,
@@ -68,6 +72,8 @@ pub struct Gap {
 /// What one policy leads to.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Outcome {
+    /// What people call it.
+    pub name: String,
     /// The policy.
     pub policy: Policy,
     /// All kinds together.
@@ -85,11 +91,11 @@ pub struct Outcome {
     /// How many there are.
     pub lost_in_all: u64,
     /// What to know before it is put in force, with numbers.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Remark>,
 }
 
 /// The numbers of one policy.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Figures {
     /// Cases opened.
     pub cases: u64,
@@ -108,7 +114,7 @@ pub struct Figures {
 }
 
 /// A share and what it was counted from.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Share {
     /// `hits / of`.
     pub share: f64,
@@ -119,7 +125,7 @@ pub struct Share {
 }
 
 /// Delays, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Delay {
     /// Half are not longer.
     pub median_secs: f64,
@@ -130,7 +136,7 @@ pub struct Delay {
 }
 
 /// A case as a policy opens it.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseSketch {
     /// Its id.
     pub incident: IncidentId,
@@ -161,6 +167,8 @@ pub struct CaseSketch {
 pub struct Curve {
     /// The kind.
     pub kind: EventKind,
+    /// For which cameras.
+    pub scope: Scope,
     /// By rising hit score.
     pub points: Vec<CurvePoint>,
     /// Cases a camera and day that are to be had at most, where that was said.
@@ -174,14 +182,8 @@ pub struct CurvePoint {
     pub policy: usize,
     /// Its hit score.
     pub hit_score: f32,
-    /// Cases a day.
-    pub cases_per_day: f64,
-    /// Cases a camera and day.
-    pub cases_per_camera_day: f64,
-    /// Where known.
-    pub precision: Option<f64>,
-    /// Where known.
-    pub recall: Option<f64>,
+    /// Its numbers for the kind of the curve.
+    pub figures: Figures,
 }
 
 /// What was asked for.
@@ -205,6 +207,87 @@ pub struct Suggestion {
     pub goal: Goal,
     /// Which of the report's policies; `None` when none meets it.
     pub policy: Option<usize>,
-    /// Why, with the numbers.
+    /// Why, as numbers.
+    pub because: Because,
+    /// The same in words.
     pub why: String,
+}
+
+/// Why a policy is suggested, or none. Cases are for each camera and day.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Because {
+    /// Of those within the budget it catches most.
+    Within {
+        /// What it opens.
+        cases: f64,
+        /// The budget.
+        budget: f64,
+        /// Of the known events, those that it catches; `None` when no event is known, and it is the one that opens most.
+        recall: Option<Share>,
+    },
+    /// None is within the budget.
+    TooMany {
+        /// The budget.
+        budget: f64,
+        /// The fewest that one opens.
+        fewest: f64,
+    },
+    /// The chance that it misses the next event is bounded.
+    Promised {
+        /// Events that it misses.
+        missed: u64,
+        /// Of so many that are known.
+        of: u64,
+        /// `(missed + 1) / (of + 1)`.
+        bound: f64,
+        /// What it opens.
+        cases: f64,
+    },
+    /// So few events are known that nothing can be promised.
+    TooFewEvents {
+        /// The rate that was asked for.
+        rate: f64,
+        /// So many events are needed.
+        needed: u64,
+        /// So many are known.
+        of: u64,
+    },
+    /// None misses few enough.
+    MissesTooMany {
+        /// So many events are known.
+        of: u64,
+    },
+}
+
+impl std::fmt::Display for Because {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Within { cases, budget, recall: Some(recall) } => write!(
+                f,
+                "{cases:.4} cases a camera and day are within {budget}; it catches {} of {} known events, as many as any within it",
+                recall.hits, recall.of
+            ),
+            Self::Within { cases, budget, recall: None } => write!(
+                f,
+                "{cases:.4} cases a camera and day are within {budget}; no event is known, so it is the one that opens most within it"
+            ),
+            Self::TooMany { budget, fewest } => write!(
+                f,
+                "no policy opens at most {budget} cases a camera and day; the fewest are {fewest:.4}"
+            ),
+            Self::Promised { missed, of, bound, cases } => write!(
+                f,
+                "it misses {missed} of {of} known events, so the next with a chance of at most ({missed} + 1) / ({of} + 1) = \
+                 {bound:.4}, at {cases:.4} cases a camera and day"
+            ),
+            Self::TooFewEvents { rate, needed, of } => {
+                write!(
+                    f,
+                    "a miss rate of {rate} can be promised from {needed} known events on; there are {of}"
+                )
+            }
+            Self::MissesTooMany { of } => write!(f, "no policy misses few enough of the {of} known events"),
+        }
+    }
 }

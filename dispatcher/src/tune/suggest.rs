@@ -7,34 +7,33 @@
 //! the rate asked for. So a rate of 2 % needs 49 events at least.
 
 use super::figures::Scene;
-use super::policy::{Override, Policy, Scope};
-use super::report::{Curve, CurvePoint, Figures, Goal, Suggestion};
-use super::what_if::{Asked, Per, in_scope};
-use citybrain_ingest_config::City;
+use super::proposal::{Proposal, Scope};
+use super::report::{Because, Curve, CurvePoint, Figures, Goal, Suggestion};
+use super::what_if::{Asked, Per};
+use citybrain_ingest_config::policy::{Numbers, Policy, PolicyRule};
 use citybrain_types::{CameraId, EventKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most areas or cameras that suggestions are made for.
 const MAX_SCOPES: usize = 1_000;
 
-/// The family of a policy: all it says but the hit score of one kind in the whole city.
-fn family(policy: &Policy, kind: &EventKind) -> String {
-    let rest = policy.overrides.iter().map(|change| {
-        let plain = change.kind == *kind && change.scope == Scope::City;
-        Override { hit_score: change.hit_score.filter(|_| !plain), ..change.clone() }
+/// The family of a policy: all it says but the hit score of one kind in just the cameras that are looked at.
+fn family(policy: &Policy, kind: &EventKind, only: &Scope) -> String {
+    let rest = policy.rules.iter().map(|rule| {
+        let plain = rule.kind == *kind && only.is_of(rule);
+        let hit_score = rule.set.hit_score.filter(|_| !plain);
+        PolicyRule { set: Numbers { hit_score, ..rule.set }, ..rule.clone() }
     });
-    let says_something =
-        |change: &Override| *change != Override::of(change.kind.clone(), change.scope.clone());
-    let rest: Vec<Override> = rest.filter(says_something).collect();
-    serde_json::to_string(&rest).unwrap_or_default()
+    let rules = rest.filter(|rule| !rule.set.given().is_empty()).collect();
+    serde_json::to_string(&Policy { rules, ..policy.clone() }).unwrap_or_default()
 }
 
 /// The policies of each family, by rising hit score; a family of one is no curve.
-fn families(policies: &[Policy], scene: &Scene<'_>, kind: &EventKind) -> Vec<Vec<(usize, f32)>> {
+fn families(proposals: &[Proposal], scene: &Scene<'_>, kind: &EventKind) -> Vec<Vec<(usize, f32)>> {
     let mut families: BTreeMap<String, Vec<(usize, f32)>> = BTreeMap::new();
-    for (n, policy) in policies.iter().enumerate() {
-        let Some(row) = scene.streets[n].city.kinds.get(kind) else { continue };
-        families.entry(family(policy, kind)).or_default().push((n, row.evidence.hit_score));
+    for (n, proposal) in proposals.iter().enumerate() {
+        let Some(hit_score) = scene.only.hit_score(&scene.streets[n].city, kind) else { continue };
+        families.entry(family(&proposal.policy, kind, scene.only)).or_default().push((n, hit_score));
     }
     let mut families: Vec<_> = families.into_values().collect();
     for family in &mut families {
@@ -45,10 +44,12 @@ fn families(policies: &[Policy], scene: &Scene<'_>, kind: &EventKind) -> Vec<Vec
     families
 }
 
-/// Kinds that some policy is about; all kinds of the city when there are none.
-fn kinds(policies: &[Policy], scene: &Scene<'_>) -> BTreeSet<EventKind> {
+/// Kinds that some policy changes of what is in force; all kinds of the city when there are none.
+fn kinds(proposals: &[Proposal], scene: &Scene<'_>) -> BTreeSet<EventKind> {
+    let live = proposals.first().map(|live| live.policy.rules.as_slice()).unwrap_or_default();
+    let rules = proposals.iter().flat_map(|proposal| &proposal.policy.rules);
     let about: BTreeSet<EventKind> =
-        policies.iter().flat_map(|policy| &policy.overrides).map(|change| change.kind.clone()).collect();
+        rules.filter(|rule| !live.contains(rule)).map(|rule| rule.kind.clone()).collect();
     if !about.is_empty() {
         return about;
     }
@@ -57,67 +58,59 @@ fn kinds(policies: &[Policy], scene: &Scene<'_>) -> BTreeSet<EventKind> {
     cameras.flat_map(|camera| camera.kinds.iter().cloned()).collect()
 }
 
-/// One curve for each kind and family.
-pub(super) fn curves(asked: &Asked, policies: &[Policy], scene: &Scene<'_>) -> Vec<Curve> {
+/// One curve for each kind and family, over the cameras that are looked at.
+pub(super) fn curves(asked: &Asked, proposals: &[Proposal], scene: &Scene<'_>) -> Vec<Curve> {
+    let city = &scene.streets[0].city;
     let mut curves = Vec::new();
-    for kind in kinds(policies, scene) {
-        for family in families(policies, scene, &kind).into_iter().filter(|family| family.len() > 1) {
+    for kind in kinds(proposals, scene) {
+        for family in families(proposals, scene, &kind).into_iter().filter(|family| family.len() > 1) {
             let points = family.into_iter().map(|(policy, hit_score)| {
-                let figures = scene.figures(policy, Some(&kind), &|_| true);
-                CurvePoint {
-                    policy,
-                    hit_score,
-                    cases_per_day: figures.cases_per_day,
-                    cases_per_camera_day: figures.cases_per_camera_day,
-                    precision: figures.precision.map(|share| share.share),
-                    recall: figures.recall.map(|share| share.share),
-                }
+                let figures = scene.figures(policy, Some(&kind), &|camera| scene.only.holds(city, camera));
+                CurvePoint { policy, hit_score, figures }
             });
-            curves.push(Curve { kind: kind.clone(), points: points.collect(), budget: asked.budget });
+            let (points, scope) = (points.collect(), scene.only.clone());
+            curves.push(Curve { kind: kind.clone(), scope, points, budget: asked.budget });
         }
     }
     curves
 }
 
 /// A suggestion for each kind, scope and goal.
-pub(super) fn suggestions(
-    asked: &Asked,
-    city: &City,
-    policies: &[Policy],
-    scene: &Scene<'_>,
-) -> Vec<Suggestion> {
+pub(super) fn suggestions(asked: &Asked, proposals: &[Proposal], scene: &Scene<'_>) -> Vec<Suggestion> {
     let goals = [asked.budget.map(Goal::Budget), asked.miss_rate.map(Goal::MissRate)];
     let goals: Vec<Goal> = goals.into_iter().flatten().collect();
     if goals.is_empty() {
         return Vec::new();
     }
+    let city = &scene.streets[0].city;
     let mut suggestions = Vec::new();
-    for kind in kinds(policies, scene) {
-        for scope in scopes(asked.per, city, scene, &kind) {
-            let camera = |camera: &CameraId| in_scope(city, &scope, camera);
+    for kind in kinds(proposals, scene) {
+        let families = families(proposals, scene, &kind);
+        for scope in scopes(asked.per, scene, &kind) {
+            let camera = |camera: &CameraId| scope.holds(city, camera) && scene.only.holds(city, camera);
             let figures: Vec<Figures> =
-                (0..policies.len()).map(|policy| scene.figures(policy, Some(&kind), &camera)).collect();
+                (0..proposals.len()).map(|policy| scene.figures(policy, Some(&kind), &camera)).collect();
             for goal in &goals {
-                let (policy, why) = match goal {
+                let (policy, because) = match goal {
                     Goal::Budget(budget) => within_budget(&figures, *budget),
-                    Goal::MissRate(rate) => {
-                        within_miss_rate(&figures, &families(policies, scene, &kind), *rate)
-                    }
+                    Goal::MissRate(rate) => within_miss_rate(&figures, &families, *rate),
                 };
                 let (kind, scope, goal) = (kind.clone(), scope.clone(), *goal);
-                suggestions.push(Suggestion { kind, scope, goal, policy, why });
+                let why = because.to_string();
+                suggestions.push(Suggestion { kind, scope, goal, policy, because, why });
             }
         }
     }
     suggestions
 }
 
-fn scopes(per: Per, city: &City, scene: &Scene<'_>, kind: &EventKind) -> Vec<Scope> {
+fn scopes(per: Per, scene: &Scene<'_>, kind: &EventKind) -> Vec<Scope> {
+    let city = &scene.streets[0].city;
     let looks =
         |camera: &&CameraId| city.cameras.get(*camera).is_some_and(|camera| camera.kinds.contains(kind));
-    let cameras = scene.watched.keys().filter(looks);
+    let cameras = scene.watched.keys().filter(|camera| scene.only.holds(city, camera)).filter(looks);
     match per {
-        Per::City => vec![Scope::City],
+        Per::City => vec![scene.only.clone()],
         Per::Camera => cameras.take(MAX_SCOPES).cloned().map(Scope::Camera).collect(),
         Per::Area => {
             let areas = cameras.filter_map(|camera| city.cameras.get(camera)?.area.clone());
@@ -129,7 +122,7 @@ fn scopes(per: Per, city: &City, scene: &Scene<'_>, kind: &EventKind) -> Vec<Sco
 
 /// Of the policies within the budget, the one that catches most; of those the one with the best precision, and then
 /// with the most cases, which looks furthest.
-fn within_budget(figures: &[Figures], budget: f64) -> (Option<usize>, String) {
+fn within_budget(figures: &[Figures], budget: f64) -> (Option<usize>, Because) {
     let within = figures.iter().enumerate().filter(|(_, own)| own.cases_per_camera_day <= budget);
     let rank = |own: &Figures| {
         let share = |share: Option<super::report::Share>| share.map_or(0.0, |share| share.share);
@@ -140,19 +133,10 @@ fn within_budget(figures: &[Figures], budget: f64) -> (Option<usize>, String) {
         ra.total_cmp(&rb).then(pa.total_cmp(&pb)).then(ca.total_cmp(&cb)).then(n.cmp(m))
     });
     let Some((n, own)) = best else {
-        let least = figures.iter().map(|own| own.cases_per_camera_day).min_by(f64::total_cmp).unwrap_or(0.0);
-        return (
-            None,
-            format!("no policy opens at most {budget} cases a camera and day; the fewest are {least:.4}"),
-        );
+        let all = figures.iter().map(|own| own.cases_per_camera_day);
+        return (None, Because::TooMany { budget, fewest: all.min_by(f64::total_cmp).unwrap_or(0.0) });
     };
-    let recall = own.recall.map_or_else(
-        || "no event is known, so it is the one that opens most within it".to_owned(),
-        |recall| {
-            format!("it catches {} of {} known events, as many as any within it", recall.hits, recall.of)
-        },
-    );
-    (Some(n), format!("{:.4} cases a camera and day are within {budget}; {recall}", own.cases_per_camera_day))
+    (Some(n), Because::Within { cases: own.cases_per_camera_day, budget, recall: own.recall })
 }
 
 /// The strictest policy of a family whose chance to miss the next event is bounded by the rate, as are those less strict.
@@ -160,13 +144,11 @@ fn within_miss_rate(
     figures: &[Figures],
     families: &[Vec<(usize, f32)>],
     rate: f64,
-) -> (Option<usize>, String) {
+) -> (Option<usize>, Because) {
     let events = figures.iter().filter_map(|own| own.recall).map(|recall| recall.of).max().unwrap_or(0);
     let least = (1.0 / rate - 1.0).ceil().max(1.0);
     if (events as f64) < least {
-        let why =
-            format!("a miss rate of {rate} can be promised from {least} known events on; there are {events}");
-        return (None, why);
+        return (None, Because::TooFewEvents { rate, needed: least as u64, of: events });
     }
     let mut best: Option<(usize, u64, f64)> = None;
     for family in families {
@@ -183,14 +165,10 @@ fn within_miss_rate(
         }
     }
     let Some((policy, missed, cases)) = best else {
-        return (None, format!("no policy misses few enough of the {events} known events"));
+        return (None, Because::MissesTooMany { of: events });
     };
     let bound = (missed as f64 + 1.0) / (events as f64 + 1.0);
-    let why = format!(
-        "it misses {missed} of {events} known events, so the next with a chance of at most ({missed} + 1) / ({events} + 1) \
-         = {bound:.4}, at {cases:.4} cases a camera and day"
-    );
-    (Some(policy), why)
+    (Some(policy), Because::Promised { missed, of: events, bound, cases })
 }
 
 #[cfg(test)]
@@ -218,6 +196,6 @@ mod tests {
         let figures = [caught(9, 10, 0.5), caught(9, 10, 0.09), caught(7, 10, 0.01)];
         assert_eq!(within_budget(&figures, 0.1).0, Some(1));
         assert_eq!(within_budget(&figures, 0.05).0, Some(2));
-        assert!(within_budget(&figures, 0.001).1.contains("the fewest are 0.0100"));
+        assert!(within_budget(&figures, 0.001).1.to_string().contains("the fewest are 0.0100"));
     }
 }

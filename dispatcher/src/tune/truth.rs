@@ -35,6 +35,9 @@ pub enum About {
         kind: EventKind,
         /// The moment.
         at: Timestamp,
+        /// The end of it, where it lasted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
 }
 

@@ -38,7 +38,18 @@ pub struct Labelled {
     /// It stands for so many.
     pub weight: f64,
     /// By which camera and when it was seen.
-    pub seen: Option<(CameraId, Timestamp)>,
+    pub seen: Option<Seen>,
+}
+
+/// When a camera saw something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The camera.
+    pub camera: CameraId,
+    /// First.
+    pub from: Timestamp,
+    /// Last.
+    pub to: Timestamp,
 }
 
 /// Too few verdicts for a fit.

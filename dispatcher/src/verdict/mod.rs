@@ -4,12 +4,14 @@
 //! the same queue, between the cases, and each sampled item stands for as many as the sample left out.
 
 mod fit;
+mod refit;
 mod reviewer;
 
 #[cfg(test)]
 mod fit_tests;
 
-pub use fit::{BINS, Fitted, LEAST_ITEMS, Labelled, TooFew, fit};
+pub use fit::{BINS, Fitted, LEAST_ITEMS, Labelled, Seen, TooFew, fit};
+pub use refit::Refit;
 pub use reviewer::{Calibrated, Given, NewCalibration, Reviewer, VerdictError};
 
 use crate::evidence::Almost;

@@ -1,14 +1,14 @@
 //! Where verdicts are given, and calibrations made of them.
 
-use super::{Item, Judgement, Labelled, MAX_ITEMS, MAX_NOTE, ReviewItem, TooFew, Verdict, fit};
+use super::{Item, Judgement, MAX_ITEMS, MAX_NOTE, Refit, ReviewItem, TooFew, Verdict};
 use crate::case::action::{Action, Order};
 use crate::case::{Desk, OrderError};
 use crate::people::note;
 use crate::policy::{NewPolicy, Office, OfficeError, PolicyRecord};
 use crate::store::{Reviewed, Store, StoreError};
-use citybrain_ingest_config::policy::{Calibration, CalibrationMethod};
+use citybrain_ingest_config::policy::CalibrationMethod;
 use citybrain_types::{Clock, EventKind, SnapshotRef, VoidReason};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Every so manyth item of the queue is one that did not open, where there are some.
@@ -207,36 +207,13 @@ impl Reviewer {
     /// [`VerdictError::TooFew`] when no kind has, or the store does not answer.
     pub async fn calibrate(&self, new: NewCalibration) -> Result<Calibrated, VerdictError> {
         let city = self.office.city_in_force();
-        let kinds: Vec<EventKind> = match new.kinds.is_empty() {
-            true => {
-                city.kinds.keys().filter(|kind| kind.as_str() != EventKind::CAMERA_FAULT).cloned().collect()
-            }
-            false => new.kinds.into_iter().collect(),
-        };
-        if let Some(unknown) = kinds.iter().find(|kind| !city.kinds.contains_key(*kind)) {
-            return Err(VerdictError::Invalid(format!(
-                "there is no kind '{}'",
-                unknown.as_str().escape_debug()
-            )));
-        }
-        let mut fitted: BTreeMap<EventKind, Calibration> = BTreeMap::new();
-        let mut too_few = Vec::new();
-        for kind in kinds {
-            let labelled: Vec<Labelled> = self.store.labelled(&kind).await?;
-            match fit(&labelled, new.method, self.clock.now()) {
-                Ok(fit) => drop(fitted.insert(kind, fit.calibration)),
-                Err(few) => too_few.push((kind, few)),
-            }
-        }
-        if fitted.is_empty() {
-            return Err(VerdictError::TooFew(too_few));
-        }
-        let names: Vec<_> = fitted.keys().map(ToString::to_string).collect();
+        let refit = Refit::of(&self.store, &city, &new.kinds, new.method, self.clock.now()).await?;
+        let names: Vec<_> = refit.fitted.keys().map(ToString::to_string).collect();
         let mut policy = self.office.in_force().policy.as_ref().clone();
-        policy.calibration.extend(fitted);
+        policy.calibration.extend(refit.policy().calibration);
         let title = format!("Calibration of {}", names.join(", ")).chars().take(200).collect();
         let draft = self.office.create(NewPolicy { title, policy, by: new.by, reason: new.reason }).await?;
-        Ok(Calibrated { draft, too_few })
+        Ok(Calibrated { draft, too_few: refit.too_few })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::support::s3::{BUCKET, S3, SECRET_KEY};
 use crate::support::{House, PATIENCE};
 use citybrain_dispatcher::log::{self, LOG_FOLDER, LogStore};
 use citybrain_dispatcher::replay::Replay;
-use citybrain_dispatcher::tune::{Asked, Policy, Truth, WhatIf};
+use citybrain_dispatcher::tune::{Asked, Truth, WhatIf};
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::Secret;
 use citybrain_types::FrameDetections;
@@ -92,9 +92,7 @@ async fn a_log_goes_to_s3_is_read_back_on_another_machine_and_goes_when_its_days
     assert_eq!(replayed(&other), expected().await);
     assert_eq!(log::bring(&other, None).await.unwrap(), 0, "what is here is not brought again");
     let what_if = WhatIf::new(Arc::new(other.clone()), Arc::default(), Asked::default());
-    let log_here = there.path().join(LOG_FOLDER);
-    let policies = [Policy { name: "as it is".to_owned(), ..Policy::default() }];
-    let report = what_if.run(&log_here, &policies, &Truth::default(), &mut |_| true).unwrap();
+    let report = what_if.run(&LogStore::folders(&other), &[], &Truth::default(), &mut |_| true).unwrap();
     assert_eq!(report.log.frames, 600);
 
     let mut over = logging(here.path(), &server);

@@ -2,11 +2,13 @@
 
 use super::database::{city, holds, raw};
 use crate::support::House;
-use crate::support::city::{START, burning};
+use crate::support::city::{START, burning, send_to, webhook};
+use crate::support::receiver::{Misbehave, Receiver};
 use citybrain_dispatcher::people::audit::HEAD_FILE;
 use citybrain_dispatcher::people::{PeopleError, Role, SET_UP_FILE, User, Why};
+use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{Blur, PeopleRules};
-use citybrain_types::{Clock, ManualClock};
+use citybrain_types::{Clock, FrameDetections, ManualClock, SnapshotRef, Snapshots};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -28,7 +30,10 @@ impl Server {
     }
 
     async fn open_with(folder: &Path, clock: Arc<dyn Clock>, people: PeopleRules) -> Self {
-        let mut city = city(folder);
+        Self::open_city(city(folder), clock, people).await
+    }
+
+    async fn open_city(mut city: City, clock: Arc<dyn Clock>, people: PeopleRules) -> Self {
         city.people = people;
         let house = House::open_with_clock(city, clock).await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -98,6 +103,8 @@ fn expected() -> BTreeMap<(&'static str, &'static str), &'static str> {
         (("get", "/api/v1/silences"), "viewer"),
         (("get", "/api/v1/silences/{id}"), "viewer"),
         (("get", "/snapshots/{path}"), "viewer"),
+        // Whoever comes without a signature is turned away by the route itself.
+        (("get", "/pictures/{path}"), "nobody"),
         (("get", "/api/v1/me"), "viewer"),
         (("delete", "/api/v1/me/sessions"), "viewer"),
         (("get", "/api/v1/me/tokens"), "viewer"),
@@ -452,4 +459,94 @@ async fn futures_all(all: impl Iterator<Item = impl Future<Output = ()> + Send +
     for task in tasks {
         task.await.unwrap();
     }
+}
+
+/// What a receiver was sent of pictures, in the order of the messages.
+fn pictures_of(receiver: &Receiver) -> Vec<(String, String)> {
+    let taken = receiver.taken();
+    let links = taken.values().flatten().map(|body| body["data"]["links"].clone());
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    links.map(|links| (text(&links["snapshot_at"]), text(&links["snapshot_before"]))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_opens_the_pictures_of_its_messages_without_a_token_until_their_time_is_over_and_no_others()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::starting_at(START));
+    let rules = PeopleRules {
+        picture_links: Duration::from_secs(24 * 3_600),
+        blur: Blur::FacesAndPlates,
+        ..PeopleRules::default()
+    };
+    let receiver = Receiver::start(&[Misbehave::Answer(500)]).await;
+    let mut config = city(folder.path());
+    let soon = [Duration::from_millis(50); 8];
+    send_to(&mut config, "desk", webhook(&receiver.url()), Duration::from_secs(10), &soon);
+    let server = Server::open_city(config, Arc::clone(&clock) as Arc<dyn Clock>, rules).await;
+    for (place, text) in [
+        ("snapshots/gate-1/day/at.jpg", "blurred"),
+        ("originals/gate-1/day/at.jpg", "original"),
+        ("snapshots/gate-1/day/before.jpg", "before"),
+        ("snapshots/gate-2/day/at.jpg", "of another case"),
+        ("snapshots/reports/day/photo.jpg", "sent in"),
+    ] {
+        let file = folder.path().join(place);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    let pictures = Snapshots {
+        at: SnapshotRef::new("gate-1/day/at.jpg").unwrap(),
+        before: Some(SnapshotRef::new("gate-1/day/before.jpg").unwrap()),
+    };
+    let frames: Vec<_> = (0..2).map(|n| burning("gate-1", n)).collect();
+    let seen = frames.into_iter().map(|frame| FrameDetections { snapshots: Some(pictures.clone()), ..frame });
+    server.house.publish(&seen.collect::<Vec<_>>()).await;
+    server.house.wait_for_cases(1).await;
+    let clock_too = Arc::clone(&clock);
+    let ticks = tokio::spawn(async move {
+        loop {
+            clock_too.advance(Duration::from_millis(100));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    server.house.wait_until_delivered().await;
+    ticks.abort();
+    let sent = pictures_of(&receiver);
+    assert!(!sent.is_empty() && !receiver.refused().is_empty(), "one message was told again: {sent:?}");
+    // The messages name the public address; here the same server answers under another.
+    let get = async |link: &str| {
+        let url = url::Url::parse(link).unwrap();
+        let path = format!("{}?{}", url.path(), url.query().unwrap_or_default());
+        let response = server.ask(Method::GET, &path).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    for (at, before) in &sent {
+        assert_eq!(get(at).await, (200, "blurred".to_owned()), "{at}");
+        assert_eq!(get(before).await, (200, "before".to_owned()), "{before}");
+    }
+    let at = &sent[0].0;
+    let mark = at.split("mark=").nth(1).unwrap();
+    let flipped: String = mark.chars().map(|c| if c == '0' { '1' } else { '0' }).collect();
+    let until = at.split("until=").nth(1).unwrap().split('&').next().unwrap();
+    let longer = (until.parse::<u64>().unwrap() + 3_600).to_string();
+    for (what, link, status) in [
+        ("another picture", at.replace("/gate-1/", "/gate-2/"), 404),
+        ("another mark", at.replace(mark, &flipped), 404),
+        ("a longer time", at.replace(until, &longer), 404),
+        ("no mark", at.split("&mark").next().unwrap().to_owned(), 422),
+        ("no signature", at.split('?').next().unwrap().to_owned(), 422),
+        ("the original", at.replace("/pictures/", "/originals/"), 401),
+        ("as everybody sees it", at.replace("/pictures/", "/snapshots/"), 401),
+        ("a photo", at.replace("/gate-1/day/at.jpg", "/reports/day/photo.jpg"), 404),
+        ("beside the folder", at.replace("/gate-1/day/", "/..%2Foriginals/gate-1/day/"), 400),
+    ] {
+        assert_eq!(get(&link).await.0, status, "{what}: {link}");
+    }
+    clock.advance(Duration::from_secs(23 * 3_600));
+    assert_eq!(get(at).await.0, 200);
+    clock.advance(Duration::from_secs(2 * 3_600));
+    let (status, words) = get(at).await;
+    assert!(status == 410 && words.contains("over"), "{status}: {words}");
+    server.house.close().await;
 }

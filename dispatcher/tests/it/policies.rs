@@ -4,13 +4,18 @@ use super::database::city;
 use crate::support::city::{around, burning, look, with_box};
 use crate::support::{House, PATIENCE};
 use citybrain_dispatcher::log::{self, LOG_FOLDER};
-use citybrain_dispatcher::policy::{NewPolicy, OfficeError, PolicyAction, PolicyRecord, PolicyState};
+use citybrain_dispatcher::policy::rules::{Numbers, Policy};
+use citybrain_dispatcher::policy::{
+    NewPolicy, OfficeError, PolicyAction, PolicyRecord, PolicyState, Question,
+};
 use citybrain_dispatcher::replay::Replay;
-use citybrain_dispatcher::verdict::{Given, NewCalibration, Verdict, VerdictError};
+use citybrain_dispatcher::tune::{Per, Proposal, Scope};
+use citybrain_dispatcher::verdict::{Given, NewCalibration, Refit, Verdict, VerdictError};
 use citybrain_ingest_config::City;
-use citybrain_types::FrameDetections;
+use citybrain_types::{EventKind, FrameDetections};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -192,12 +197,60 @@ async fn a_policy_that_would_close_every_case_is_put_in_force_only_when_its_numb
     let refused = without(&record, PolicyAction::Approve).await.unwrap_err().to_string();
     assert!(refused.contains("ask for its forecast first"), "{refused}");
     let forecast = office.forecast(&record.id, 1).await.unwrap();
-    assert_eq!((forecast.all.before, forecast.all.after, forecast.lost_in_all), (3, 0, 3));
+    let (before, after) = (&forecast.all.before, &forecast.all.after);
+    assert_eq!((before.cases, after.cases, forecast.lost_in_all, forecast.lost.len()), (3, 0, 3, 3));
     let refused = without(&record, PolicyAction::Approve).await.unwrap_err().to_string();
     assert!(refused.contains("it closes every case of fire: 3 in"), "{refused}");
     record = act(&house, &record, PolicyAction::Approve).await.unwrap();
     assert!(without(&record, PolicyAction::GoLive).await.is_err());
     assert_eq!(act(&house, &record, PolicyAction::GoLive).await.unwrap().state, PolicyState::Live);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_of_a_page_is_worked_out_once_however_often_it_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open(logged(folder.path())).await;
+    let now = citybrain_types::Clock::now(&citybrain_types::SystemClock);
+    let frames: Vec<FrameDetections> = (0..4)
+        .map(|n| {
+            let mut frame = burning("gate-1", n);
+            frame.captured_at = now.minus(Duration::from_secs(600 - 2 * n));
+            frame.stages.detected_at = frame.captured_at;
+            frame
+        })
+        .collect();
+    publish(&house, &frames).await;
+    house.wait_for_cases(1).await;
+    let office = house.services.policies();
+    let variants = [0.4, 0.5, 0.99].map(|score| {
+        let set = Numbers { hit_score: Some(score), ..Numbers::default() };
+        let rules = vec![Scope::City.rule(EventKind::new("fire"), set)];
+        Proposal { name: format!("{score}"), policy: Policy { rules, ..Policy::default() } }
+    });
+    let question = Question {
+        variants: variants.to_vec(),
+        only: Scope::City,
+        per: Per::City,
+        budget: Some(0.5),
+        miss_rate: None,
+        days: 1,
+        events: Vec::new(),
+    };
+    let first = office.rehearse(&question, Duration::ZERO).await.unwrap();
+    let whole = office.rehearse(&question, Duration::from_secs(60)).await.unwrap();
+    assert!(whole.over.is_some() && whole.failure.is_none(), "{whole:?}");
+    assert!(first.over.is_none() || first.over == whole.over);
+    let again = office.rehearse(&question, Duration::ZERO).await.unwrap();
+    let report = whole.report.unwrap();
+    assert!(Arc::ptr_eq(&report, &again.report.unwrap()), "it was worked out twice");
+    let cases: Vec<u64> = report.policies.iter().map(|own| own.all.cases).collect();
+    assert_eq!(cases, [1, 1, 1, 0]);
+    assert_eq!(report.curves[0].points.len(), 4);
+    // Another question, of a policy that does not fit, is refused before anything is read.
+    let mut unfit = question.clone();
+    unfit.variants[0].policy.rules[0].set.hit_score = Some(7.0);
+    assert!(office.rehearse(&unfit, Duration::ZERO).await.is_err());
     house.close().await;
 }
 
@@ -376,5 +429,15 @@ async fn what_almost_opened_is_asked_for_and_verdicts_become_a_draft_of_a_calibr
             .iter()
             .all(|item| !queue.iter().any(|old| old.item == item.item))
     );
+    // A command beside the city reads the same verdicts, and says of the same kinds that they are too few.
+    let (site, fire) = (house.services.city(), BTreeSet::from([EventKind::new("fire")]));
+    let now = citybrain_types::Timestamp::EPOCH;
+    let Err(VerdictError::TooFew(beside)) = Refit::beside(&site, &fire, None, now).await else {
+        panic!("there are {} verdicts", queue.len())
+    };
+    let VerdictError::TooFew(within) = reviewer.calibrate(calibration(&["fire"])).await.unwrap_err() else {
+        panic!("there are {} verdicts", queue.len())
+    };
+    assert!(beside == within && beside[0].1.real > 0, "{beside:?} {within:?}");
     house.close().await;
 }

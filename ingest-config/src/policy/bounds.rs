@@ -4,13 +4,19 @@ use crate::raw::{RawDispatch, RawEvidence, RawKind};
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// Smallest and largest value by key.
 pub(super) struct Bounds(BTreeMap<String, (f64, f64)>);
 
 impl Bounds {
     /// Of the keys of `[kinds.evidence]`, `[[kinds]]` and `[dispatch]` that a policy may set.
-    pub(super) fn of_catalogue() -> Self {
+    pub(super) fn of_catalogue() -> &'static Self {
+        static BOUNDS: LazyLock<Bounds> = LazyLock::new(Bounds::read);
+        &BOUNDS
+    }
+
+    fn read() -> Self {
         let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
         let mut generator = settings.into_generator();
         let schemas = [

@@ -1,6 +1,6 @@
 //! What is other under one city than under another.
 
-use crate::resolved::{City, EvidencePolicy};
+use crate::resolved::{Camera, City, EvidencePolicy};
 use citybrain_types::{CameraId, EventKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,12 +17,17 @@ pub struct NumberChange {
     pub after: Option<f64>,
     /// In which cameras; none for what holds for the whole kind.
     pub cameras: BTreeSet<CameraId>,
+    /// In which zone of theirs, where it is not all of their picture.
+    pub zone: Option<String>,
+}
+
+/// As it is written in a file: a number of 32 bits, shown with as few digits as it needs.
+fn plain(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }
 
 /// Numbers of a policy by key, as the configuration writes them.
 fn numbers(policy: &EvidencePolicy) -> [(&'static str, f64); 8] {
-    // As it is written in a file: a number of 32 bits, shown with as few digits as it needs.
-    let plain = |value: f32| value.to_string().parse().unwrap_or_else(|_| f64::from(value));
     [
         ("hit_score", plain(policy.hit_score)),
         ("half_life_secs", policy.half_life.as_secs_f64()),
@@ -48,6 +53,7 @@ pub fn changes(before: &City, after: &City) -> Vec<NumberChange> {
             before,
             after,
             cameras: BTreeSet::new(),
+            zone: None,
         };
         for ((key, was), (_, is)) in numbers(&old.evidence).into_iter().zip(numbers(&row.evidence)) {
             if was.to_bits() != is.to_bits() {
@@ -59,6 +65,7 @@ pub fn changes(before: &City, after: &City) -> Vec<NumberChange> {
             changes.push(change("quiet_after_secs", quiet(old), quiet(row)));
         }
         changes.extend(in_cameras(before, after, kind));
+        changes.extend(in_zones(before, after, kind));
     }
     let budget = |city: &City| city.dispatch.alerts.cases_per_camera_and_day as f64;
     if before.dispatch.alerts != after.dispatch.alerts {
@@ -68,6 +75,7 @@ pub fn changes(before: &City, after: &City) -> Vec<NumberChange> {
             before: Some(budget(before)),
             after: Some(budget(after)),
             cameras: BTreeSet::new(),
+            zone: None,
         });
     }
     changes
@@ -92,6 +100,33 @@ fn in_cameras(before: &City, after: &City, kind: &EventKind) -> Vec<NumberChange
         before: Some(f64::from_bits(was)),
         after: Some(f64::from_bits(is)),
         cameras,
+        zone: None,
     };
     groups.into_iter().map(change).collect()
+}
+
+/// Zones whose hit score is other.
+fn in_zones(before: &City, after: &City, kind: &EventKind) -> Vec<NumberChange> {
+    let mut found = Vec::new();
+    for camera in after.cameras.values() {
+        let Some(old) = before.cameras.get(&camera.id) else { continue };
+        for zone in &camera.zones {
+            let own = |camera: &Camera| {
+                let zone = camera.zones.iter().find(|own| own.name == zone.name)?;
+                zone.hit_scores.get(kind).copied().map(plain)
+            };
+            let (was, is) = (own(old), own(camera));
+            if was != is {
+                found.push(NumberChange {
+                    kind: Some(kind.clone()),
+                    key: "hit_score",
+                    before: was,
+                    after: is,
+                    cameras: BTreeSet::from([camera.id.clone()]),
+                    zone: Some(zone.name.clone()),
+                });
+            }
+        }
+    }
+    found
 }

@@ -16,7 +16,7 @@ pub use calibration::{Calibration, CalibrationMethod, Ece, MAX_KNOTS};
 pub use diff::{NumberChange, changes};
 
 use crate::raw::RawEvidence;
-use crate::resolved::{City, EvidencePolicy};
+use crate::resolved::{City, EvidencePolicy, Zone};
 use crate::suggestion::{nearest, shown};
 use crate::validate::{evidence_faults, merged_evidence};
 use bounds::Bounds;
@@ -39,7 +39,7 @@ const MAX_PROBLEMS: usize = 100;
 #[schemars(rename = "PolicyBody")]
 pub struct Policy {
     /// Laid over in their order; a later rule has the last word.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub rules: Vec<PolicyRule>,
     /// The alert budget: so many cases one camera may open in a day. What the configuration says when not given.
@@ -66,6 +66,10 @@ pub struct PolicyRule {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     #[schemars(length(max = 2000))]
     pub areas: BTreeSet<String>,
+    /// Only in these watched zones of the cameras that are named; of the numbers only `hit_score` can be other there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schemars(length(max = 2000))]
+    pub zones: BTreeSet<String>,
     /// What is changed.
     pub set: Numbers,
 }
@@ -181,7 +185,7 @@ impl Policy {
         }
         let bounds = Bounds::of_catalogue();
         for (index, rule) in self.rules.iter().take(MAX_RULES).enumerate() {
-            rule.lay(&format!("rules[{}]", index + 1), &bounds, &mut laid, &mut problems);
+            rule.lay(&format!("rules[{}]", index + 1), bounds, &mut laid, &mut problems);
         }
         if let Some(cases) = self.cases_per_camera_and_day {
             match bounds.fault("cases_per_camera_and_day", f64::from(cases)) {
@@ -237,6 +241,7 @@ impl PolicyRule {
             let message = "holds for a whole kind: leave out 'cameras' and 'areas'".to_owned();
             problems.add(format!("{at}.set.quiet_after_secs"), message);
         }
+        self.check_zones(at, city, problems);
         if problems.0.len() > before {
             return;
         }
@@ -263,6 +268,12 @@ impl PolicyRule {
         }
         for (camera, policy) in laid {
             match camera.and_then(|camera| city.cameras.get_mut(&camera)) {
+                Some(camera) if !self.zones.is_empty() => {
+                    let own = camera.zones.iter_mut().filter(|zone| self.names_zone(zone));
+                    for zone in own {
+                        zone.hit_scores.insert(self.kind.clone(), policy.hit_score);
+                    }
+                }
                 Some(camera) => drop(camera.evidence.insert(self.kind.clone(), policy)),
                 None => {
                     if let Some(row) = city.kinds.get_mut(&self.kind) {
@@ -276,8 +287,40 @@ impl PolicyRule {
         }
     }
 
-    fn is_for_all(&self) -> bool {
-        self.cameras.is_empty() && self.areas.is_empty()
+    /// Whether it holds for the whole kind, in every camera.
+    #[must_use]
+    pub fn is_for_all(&self) -> bool {
+        self.cameras.is_empty() && self.areas.is_empty() && self.zones.is_empty()
+    }
+
+    fn names_zone(&self, zone: &Zone) -> bool {
+        !zone.ignore && self.zones.contains(&zone.name)
+    }
+
+    /// A zone is of one camera, and has a hit score of its own and no other number.
+    fn check_zones(&self, at: &str, city: &City, problems: &mut Problems) {
+        if self.zones.is_empty() {
+            return;
+        }
+        if self.cameras.is_empty() || !self.areas.is_empty() {
+            let message = "are parts of pictures: name their cameras in 'cameras', and leave out 'areas'";
+            problems.add(format!("{at}.zones"), message.to_owned());
+        }
+        if self.zones.len() > MAX_NAMED {
+            problems.add(format!("{at}.zones"), format!("are more than {MAX_NAMED}"));
+        }
+        for (key, _) in self.set.given().into_iter().filter(|(key, _)| *key != "hit_score") {
+            let message = "cannot be other in a zone, which has a hit score and no other number".to_owned();
+            problems.add(format!("{at}.set.{key}"), message);
+        }
+        for camera in self.cameras.iter().take(MAX_NAMED).filter_map(|camera| city.cameras.get(camera)) {
+            let watched: BTreeSet<&str> =
+                camera.zones.iter().filter(|zone| !zone.ignore).map(|zone| zone.name.as_str()).collect();
+            for zone in self.zones.iter().take(MAX_NAMED).filter(|zone| !watched.contains(zone.as_str())) {
+                let fault = unknown("zone", zone, watched.iter().copied());
+                problems.add(format!("{at}.zones"), format!("{fault}, in camera {}", camera.id));
+            }
+        }
     }
 
     fn check_names(&self, at: &str, city: &City, problems: &mut Problems) {

@@ -18,6 +18,9 @@ fn city() -> City {
         url = "rtsp://127.0.0.1/1"
         area = "quay"
         kinds = ["fire", "littering"]
+        [[cameras.zones]]
+        name = "chimney"
+        polygon = [[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]]
         [[cameras]]
         id = "gate-2"
         url = "rtsp://127.0.0.1/2"
@@ -152,4 +155,29 @@ fn a_difference_is_told_once_for_a_kind_and_for_cameras_that_differ_from_it() {
         ]
     );
     assert_eq!(changes(&city, &city), []);
+}
+
+#[test]
+fn in_a_zone_only_the_hit_score_is_other_and_the_zone_must_be_one_of_the_cameras_named() {
+    let city = city();
+    let rule = |cameras: &[&str], zone: &str, set: serde_json::Value| {
+        let rule = serde_json::json!({ "kind": "fire", "cameras": cameras, "zones": [zone], "set": set });
+        policy(serde_json::json!({ "rules": [rule] })).laid_over(&city)
+    };
+    let score = serde_json::json!({ "hit_score": 0.9 });
+    let laid = rule(&["gate-1"], "chimney", score.clone()).unwrap();
+    assert_eq!(hit_score(&laid, "gate-1"), 0.5);
+    assert_eq!(laid.cameras[&camera("gate-1")].zones[0].hit_scores[&EventKind::new("fire")], 0.9);
+    let told = changes(&city, &laid);
+    assert_eq!((told.len(), told[0].zone.as_deref(), told[0].after), (1, Some("chimney"), Some(0.9)));
+    for (cameras, zone, set, key, words) in [
+        (&["gate-1"][..], "chimny", score.clone(), "rules[1].zones", "did you mean 'chimney'?"),
+        (&["gate-1", "gate-2"], "chimney", score.clone(), "rules[1].zones", "in camera gate-2"),
+        (&[], "chimney", score, "rules[1].zones", "name their cameras"),
+        (&["gate-1"], "chimney", serde_json::json!({ "open_at": 3.0 }), "rules[1].set.open_at", "no other"),
+    ] {
+        let problems = rule(cameras, zone, set).unwrap_err();
+        assert_eq!(problems[0].key, key, "{problems:?}");
+        assert!(problems[0].message.contains(words), "{problems:?}");
+    }
 }

@@ -7,12 +7,14 @@ mod area;
 mod calendar;
 mod camera;
 mod cases;
+mod console;
 mod department;
 mod dispatch;
 mod evidence;
 mod hygiene;
 mod kind;
 mod model;
+mod oidc;
 mod people;
 mod pipeline;
 mod route;
@@ -27,13 +29,15 @@ pub use area::{RawArea, RawLevel};
 pub use calendar::{RawCalendar, RawDay, RawRota};
 pub use camera::{RawCamera, RawConnection, RawDecode, RawTransport};
 pub use cases::RawCases;
+pub use console::RawConsole;
 pub use department::RawDepartment;
 pub use dispatch::RawDispatch;
 pub use evidence::RawEvidence;
 pub use hygiene::{RawPermits, RawSilence};
 pub use kind::RawKind;
 pub use model::{RawModel, RawPrecision, RawProvider};
-pub use people::{RawBlur, RawPeople, RawSignIn};
+pub use oidc::{RawDefaultRole, RawOidc};
+pub use people::{RawBlur, RawPasswords, RawPeople, RawSignIn};
 pub use pipeline::{RawAdmission, RawPipeline};
 pub use route::RawRoute;
 pub use secret::SecretText;
@@ -61,7 +65,7 @@ use schemars::JsonSchema;
 pub struct RawCity {
     /// More files to read: file names, patterns with `*` and `?` in the last part (`cameras/*.toml`), or folders,
     /// of which every `*.toml` is read. Files are read in the order of their names. They may hold every section that
-    /// is a list (`[[cameras]]`, `[[kinds]]`, …), not `[site]`, `[people]`, `[store]`, `[pipeline]`, `[dispatch]`, `[cases]`
+    /// is a list (`[[cameras]]`, `[[kinds]]`, …), not `[site]`, `[people]`, `[console]`, `[store]`, `[pipeline]`, `[dispatch]`, `[cases]`
     /// or another `include`.
     #[serde(default)]
     #[schemars(length(max = 1000))]
@@ -75,6 +79,9 @@ pub struct RawCity {
     /// Who may come in, for how long, and what they may see.
     #[serde(default)]
     people: RawPeople,
+    /// The pages operators use.
+    #[serde(default)]
+    console: RawConsole,
     /// The cameras.
     #[serde(default)]
     #[schemars(length(max = 200000))]

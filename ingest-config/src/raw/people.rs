@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::RawOidc;
+
 /// Who may come in, for how long, and what they may see. Users themselves are not in this file: they are made in the
 /// console or by `citybrain user`.
 #[derive(Deserialize, Serialize, JsonSchema)]
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct RawPeople {
     /// Whether people and programs have to sign in. `open` is refused unless `site.listen` is a loopback address.
     pub sign_in: RawSignIn,
+    /// Who may sign in with a password. `admins` needs `[people.oidc]`: everybody else comes by that.
+    pub passwords: RawPasswords,
     /// A session that is not used for this long is over.
     #[schemars(range(min = 5.0, max = 10080.0))]
     pub session_idle_minutes: f64,
@@ -21,6 +25,23 @@ pub struct RawPeople {
     pub proxies: Vec<String>,
     /// What is made unrecognisable in pictures. The original is kept apart and shown to those who may see it.
     pub blur: RawBlur,
+    /// Addresses of pictures in messages to departments carry a signature, and each opens its picture without signing in
+    /// for this long after the attempt that brought it. 0: they carry none, and receivers need a token.
+    #[schemars(range(min = 0.0, max = 365.0))]
+    pub picture_link_days: f64,
+    /// Signing in by a provider of OpenID Connect.
+    #[serde(skip_serializing)]
+    pub oidc: Option<RawOidc>,
+}
+
+/// Who may sign in with a password.
+#[derive(Clone, Copy, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawPasswords {
+    /// Every user who has one.
+    Everyone,
+    /// Admins only: the way in while the provider is down.
+    Admins,
 }
 
 /// Whether people have to sign in.
@@ -50,8 +71,11 @@ impl Default for RawPeople {
             sign_in: RawSignIn::Required,
             session_idle_minutes: 60.0,
             session_max_hours: 12.0,
+            passwords: RawPasswords::Everyone,
             proxies: Vec::new(),
             blur: RawBlur::Off,
+            picture_link_days: 7.0,
+            oidc: None,
         }
     }
 }

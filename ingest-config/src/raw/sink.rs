@@ -144,8 +144,8 @@ pub struct RawRobot {
     /// File that holds the address.
     #[schemars(length(min = 1, max = 4096))]
     pub url_file: Option<String>,
-    /// The body, JSON. `{{event}}`, `{{case}}`, `{{kind}}`, `{{state}}`, `{{area}}`, `{{departments}}`, `{{deadline}}`
-    /// and `{{link}}` are filled in, inside quotes. The default is what WeCom and DingTalk take as plain text.
+    /// The body, JSON. `{{event}}`, `{{case}}`, `{{kind}}`, `{{state}}`, `{{area}}`, `{{departments}}`, `{{deadline}}`,
+    /// `{{link}}` and `{{picture}}` (empty where there is none) are filled in, inside quotes. The default is what WeCom and DingTalk take as plain text.
     #[serde(default = "default_template")]
     #[schemars(length(min = 2, max = 8192))]
     pub template: String,

@@ -4,6 +4,7 @@ mod address;
 mod area;
 mod calendar;
 mod camera;
+mod console;
 mod department;
 mod evidence;
 mod hygiene;
@@ -11,6 +12,7 @@ mod kind;
 mod limits;
 mod log;
 mod model;
+mod oidc;
 mod people;
 mod polygon;
 mod route;
@@ -72,7 +74,9 @@ pub(crate) fn validate<'d>(
     let site = site_row.as_ref().and_then(|row| site::site(row, context));
     let store = single(documents, "store", &mut context.problems).map(|row| store::store(&row, context));
     let people_row = single(documents, "people", &mut context.problems);
-    let people = people_row.map(|row| sign_in::people(&row, site.as_ref().map(|site| site.listen), context));
+    let people = people_row.map(|row| sign_in::people(&row, site.as_ref(), context));
+    let console = single(documents, "console", &mut context.problems);
+    let console = console.map(|row| console::console(&row, context)).unwrap_or_default();
     let pipeline =
         single(documents, "pipeline", &mut context.problems).map(|row| limits::pipeline(&row, context));
     let dispatch_row = single(documents, "dispatch", &mut context.problems);
@@ -129,6 +133,7 @@ pub(crate) fn validate<'d>(
         pipeline: pipeline?,
         dispatch: dispatch?,
         log,
+        console,
     };
     Some((city, origins))
 }

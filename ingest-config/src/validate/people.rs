@@ -12,7 +12,8 @@ use crate::row::Place;
 use crate::suggestion::{did_you_mean, shown};
 
 /// What may stand in a robot's template.
-const PLACEHOLDERS: [&str; 8] = ["event", "case", "kind", "state", "area", "departments", "deadline", "link"];
+const PLACEHOLDERS: [&str; 9] =
+    ["event", "case", "kind", "state", "area", "departments", "deadline", "link", "picture"];
 
 pub(super) fn email(raw: &RawEmail, place: &Place<'_>, context: &mut Context<'_>) -> Option<Channel> {
     let server = raw.server.as_deref().and_then(|url| taken(mail_address(url), place, "server", context));

@@ -11,10 +11,12 @@ const LEARN_RATES: u8 = 3;
 const LOW_IS_NORMAL_AFTER: Duration = Duration::from_secs(6 * 3_600);
 /// One lost packet for so many pictures is a fault.
 const LOSS_IN_PICTURES: u64 = 50;
-/// Media time is compared with this machine's clock over this time.
+/// Media time is compared with this machine's clock from one such time to the next.
 const DRIFT_OVER: Duration = Duration::from_secs(60);
-/// Media time that runs so much faster or slower is a fault; queueing in the network stays below it.
+/// Media time that runs so much faster or slower is a fault.
 const DRIFT: f64 = 0.03;
+/// It must run away in so many comparisons one after the other: media time may also jump once.
+const DRIFTS_NEEDED: u8 = 2;
 
 /// Pictures a second and losses, over [`RATE_OVER`].
 #[derive(Debug, Clone, Default)]
@@ -71,32 +73,56 @@ impl Rate {
 }
 
 /// Media time against this machine's clock.
+///
+/// Pictures come late one by one and in crowds: at a start, when a server sends what it has kept, behind a slow network.
+/// The soonest arrival of a minute is late by the fixed delay of the connection alone, so that is what is compared.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Drift {
-    from: Option<(i64, Timestamp)>,
+    current: Option<Soonest>,
+    previous: Option<Soonest>,
+    in_a_row: u8,
     since: Option<Timestamp>,
+}
+
+/// The smallest distance between arrival and media time in the minute from `began`.
+#[derive(Debug, Clone, Copy)]
+struct Soonest {
+    began: Timestamp,
+    offset_micros: i64,
 }
 
 impl Drift {
     pub(super) fn note(&mut self, media_micros: i64, arrived: Timestamp) {
-        let (media_from, from) = *self.from.get_or_insert((media_micros, arrived));
-        let passed = arrived.since(from);
-        if passed < DRIFT_OVER {
+        let offset_micros = arrived.as_micros().saturating_sub(media_micros);
+        let current = self.current.get_or_insert(Soonest { began: arrived, offset_micros });
+        if arrived.since(current.began) < DRIFT_OVER {
+            current.offset_micros = current.offset_micros.min(offset_micros);
             return;
         }
-        let wall = passed.as_micros() as f64;
-        let media = media_micros.saturating_sub(media_from) as f64;
-        let drifts = (media / wall - 1.0).abs() > DRIFT;
-        self.since = if drifts { self.since.or(Some(from)) } else { None };
-        self.from = Some((media_micros, arrived));
+        let ended = std::mem::replace(current, Soonest { began: arrived, offset_micros });
+        if let Some(previous) = self.previous.replace(ended) {
+            self.compare(previous, ended);
+        }
+    }
+
+    fn compare(&mut self, before: Soonest, after: Soonest) {
+        let passed = after.began.since(before.began).as_micros() as f64;
+        let moved = after.offset_micros.saturating_sub(before.offset_micros) as f64;
+        if moved.abs() > DRIFT * passed {
+            self.in_a_row = self.in_a_row.saturating_add(1);
+            self.since = self.since.or(Some(before.began));
+        } else {
+            (self.in_a_row, self.since) = (0, None);
+        }
     }
 
     /// Another connection's media time begins anywhere.
     pub(super) const fn reconnected(&mut self) {
-        self.from = None;
+        (self.current, self.previous) = (None, None);
     }
 
     pub(super) fn fault(&self) -> Option<(FaultKind, Timestamp)> {
-        self.since.map(|since| (FaultKind::ClockDrift, since))
+        let since = self.since.filter(|_| self.in_a_row >= DRIFTS_NEEDED)?;
+        Some((FaultKind::ClockDrift, since))
     }
 }

@@ -354,7 +354,7 @@ impl Memory {
 }
 
 impl Darkroom {
-    fn jpeg(
+    pub(super) fn jpeg(
         &mut self,
         frame: &Frame,
         max_side: u32,

@@ -6,9 +6,11 @@
 mod annotate;
 mod font;
 mod keeper;
+mod photo;
 mod store;
 mod veil;
 
 pub use keeper::{Darkroom, Kept, Seen, SnapshotKeeper};
+pub use photo::PhotoVeil;
 pub use store::{SnapshotFailure, SnapshotStore};
 pub use veil::private_parts;

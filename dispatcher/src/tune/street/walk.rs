@@ -1,51 +1,13 @@
-//! A city under one policy, going through the log.
-//!
-//! Design decision: nothing is decided here. Frames go through [`Alone`], which is the evidence's own code, and looks
-//! through [`Incidents`], in the order of the log. What is added is only which of them can be passed over: a frame is
-//! judged where its camera follows a place or a box may begin one, and a look at nothing is told where it ends something,
-//! comes after a gap, or may decide an alarm. A test holds that against a replay, which passes over nothing.
+//! Which frames of a stretch a street is told of, and in which order.
 
-use super::chunk::{Chunk, Part};
-use super::frames::{ANALYSED, ASKED};
-use super::policy::{Policy, PolicyError};
-use crate::evidence::{Alone, Look, Sighting, Together};
-use crate::incident::{Cause, Incident, IncidentChange, Incidents, Watch};
-use crate::permit::Register;
-use crate::policy::InForce;
-use crate::ruling::{Decided, Ruling};
-use citybrain_ingest_config::City;
-use citybrain_types::{CameraId, EventKind, IncidentId, Snapshots, Timestamp};
+use super::super::chunk::{Chunk, Part, Trigger};
+use super::super::frames::{ANALYSED, ASKED};
+use super::{CameraState, Own, Street};
+use crate::evidence::{Look, Sighting};
+use crate::incident::Watch;
+use citybrain_types::{EventKind, Timestamp};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
-use std::sync::Arc;
-
-/// Most cases that are kept of one policy; further ones are counted.
-pub(super) const MAX_CASES: usize = 200_000;
-
-/// A case under a policy.
-#[derive(Debug, Clone)]
-pub(super) struct Found {
-    pub(super) incident: Incident,
-    pub(super) snapshots: Option<Snapshots>,
-    pub(super) withdrawn: bool,
-}
-
-/// A watch, and when the camera itself last looked.
-#[derive(Debug, Clone)]
-struct Own {
-    watch: Watch,
-    last: Timestamp,
-}
-
-#[derive(Debug)]
-struct CameraState {
-    alone: Alone,
-    /// By the number of the kind; grows with the names.
-    relevant: BTreeMap<EventKind, f32>,
-    watches: Vec<Own>,
-    /// The next look is told in any case.
-    force: bool,
-}
+use std::collections::{BTreeSet, BinaryHeap};
 
 /// Where a camera stands in a stretch.
 #[derive(Debug, Clone, Default)]
@@ -61,114 +23,8 @@ struct Cursor {
     relevant: Vec<f32>,
 }
 
-/// A city under one policy.
-#[derive(Debug)]
-pub(super) struct Street {
-    /// The city under the policy, and under what was in force when the log was written.
-    pub(super) city: Arc<City>,
-    /// As it is configured.
-    configured: Arc<City>,
-    /// As it is configured, under the policy.
-    alone: Arc<City>,
-    policy: Policy,
-    /// Where the policy does not fit what was in force for a time.
-    pub(super) misfit: Option<PolicyError>,
-    together: Together,
-    incidents: Incidents,
-    cameras: HashMap<CameraId, CameraState>,
-    pub(super) cases: BTreeMap<IncidentId, Found>,
-    /// Cases that were not kept.
-    pub(super) uncounted: u64,
-    /// Frames that were judged.
-    pub(super) judged: u64,
-}
-
-impl Street {
-    /// The city under a policy; nothing has happened yet.
-    pub(super) fn new(
-        configured: Arc<City>,
-        policy: Policy,
-        register: Arc<Register>,
-    ) -> Result<Self, PolicyError> {
-        let city = Arc::new(policy.apply(&configured)?);
-        let mut together = Together::default();
-        together.reload(&city);
-        let mut incidents = Incidents::new(&city, []);
-        incidents.use_register(register);
-        let cameras = city.cameras.keys().filter_map(|camera| {
-            let alone = Alone::new(&city, camera)?;
-            let relevant = alone.relevant(&together);
-            Some((camera.clone(), CameraState { alone, relevant, watches: Vec::new(), force: false }))
-        });
-        let cameras = cameras.collect();
-        Ok(Self {
-            alone: Arc::clone(&city),
-            city,
-            configured,
-            policy,
-            misfit: None,
-            together,
-            incidents,
-            cameras,
-            cases: BTreeMap::new(),
-            uncounted: 0,
-            judged: 0,
-        })
-    }
-
-    /// By kind, the score below which no box of a camera begins a place.
-    pub(super) fn relevant(&self, camera: &CameraId) -> Option<&BTreeMap<EventKind, f32>> {
-        self.cameras.get(camera).map(|state| &state.relevant)
-    }
-
-    /// The kinds of a list that a camera looks for.
-    pub(super) fn looked_for(&self, camera: &CameraId, listed: &[EventKind]) -> Vec<EventKind> {
-        self.cameras.get(camera).map(|state| state.alone.looked_for(listed)).unwrap_or_default()
-    }
-
-    /// Takes in what was decided between two stretches of the log. Where other thresholds came into force the policy has
-    /// the last word on what it names, and they on the rest; `true` when they did.
-    pub(super) fn rule(&mut self, ruling: &Ruling) -> bool {
-        let live = match &ruling.what {
-            Decided::Thresholds { live } => Some(live),
-            _ => None,
-        };
-        if let Some(live) = live {
-            let city = self.under(live);
-            self.incidents.reload(&city);
-            self.together.calibrate(live.policy.sound_calibrations());
-            self.together.reload(&city);
-            for state in self.cameras.values_mut() {
-                state.alone.reload(&city);
-                state.relevant = state.alone.relevant(&self.together);
-            }
-            self.city = city;
-        }
-        for change in self.incidents.rule(ruling) {
-            self.note(change);
-        }
-        live.is_some()
-    }
-
-    /// The city under what was in force, and under the policy. Where the two do not fit together the policy counts alone.
-    fn under(&mut self, live: &InForce) -> Arc<City> {
-        match self.policy.apply(&live.laid_over(&self.configured)) {
-            Ok(city) => Arc::new(city),
-            Err(misfit) => {
-                self.misfit.get_or_insert(misfit);
-                Arc::clone(&self.alone)
-            }
-        }
-    }
-
-    /// Goes through a stretch of the log.
-    pub(super) fn take(&mut self, chunk: &Chunk) {
-        Walk::new(self, chunk).run();
-    }
-}
-
 /// One street on its way through one stretch.
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     street: &'a mut Street,
     chunk: &'a Chunk,
     cursors: Vec<Cursor>,
@@ -177,7 +33,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(street: &'a mut Street, chunk: &'a Chunk) -> Self {
+    pub(super) fn new(street: &'a mut Street, chunk: &'a Chunk) -> Self {
         let relevant = |part: &Part| {
             let own = street.relevant(&part.camera);
             let score = |kind| own.and_then(|own| own.get(kind)).copied().unwrap_or(f32::INFINITY);
@@ -188,7 +44,7 @@ impl<'a> Walk<'a> {
         Self { street, chunk, cursors, queue: BinaryHeap::new(), position: None }
     }
 
-    fn run(&mut self) {
+    pub(super) fn run(&mut self) {
         for slot in 0..self.chunk.parts.len() {
             self.refresh(slot);
             self.plan(slot);
@@ -379,7 +235,7 @@ fn next_judged(part: &Part, state: &CameraState, cursor: &mut Cursor) -> Option<
     while part.special.get(cursor.special).is_some_and(|frame| *frame < number) {
         cursor.special += 1;
     }
-    let passed = |trigger: &super::chunk::Trigger| {
+    let passed = |trigger: &Trigger| {
         trigger.frame < number || trigger.score < cursor.relevant[usize::from(trigger.kind)]
     };
     while part.triggers.get(cursor.trigger).is_some_and(passed) {
@@ -447,38 +303,5 @@ impl Part {
     fn looks_for(&self, listed: &[bool], frame: usize) -> bool {
         let rows = &self.rows;
         listed[usize::from(rows.looked_for[frame])] && rows.is(frame, ANALYSED) && !rows.is(frame, ASKED)
-    }
-}
-
-impl Street {
-    /// Writes down what became of an incident; gives the cameras that have part in it.
-    fn note(&mut self, change: IncidentChange) -> Vec<CameraId> {
-        let (incident, withdrawn) = match change {
-            IncidentChange::Opened { incident, cause, .. } => {
-                let members = incident.members.keys().cloned().collect();
-                if self.cases.len() >= MAX_CASES {
-                    self.uncounted += 1;
-                    return members;
-                }
-                let snapshots = match cause {
-                    Cause::Seen(sight) => sight.snapshots,
-                    Cause::CameraLost(_) => None,
-                };
-                self.cases.insert(incident.id.clone(), Found { incident, snapshots, withdrawn: false });
-                return members;
-            }
-            IncidentChange::Withdrawn { incident, .. } => (incident, true),
-            IncidentChange::Seen(incident)
-            | IncidentChange::Remembered(incident)
-            | IncidentChange::Confirmed { incident, .. }
-            | IncidentChange::Over { incident, .. } => (incident, false),
-            IncidentChange::Forgotten(_) | IncidentChange::Held { .. } => return Vec::new(),
-        };
-        let members = incident.members.keys().cloned().collect();
-        if let Some(known) = self.cases.get_mut(&incident.id) {
-            known.withdrawn |= withdrawn;
-            known.incident = incident;
-        }
-        members
     }
 }

@@ -3,6 +3,10 @@
 //! The picture is not decoded here; its structure is walked marker by marker (ITU-T T.81, annex B). Application data
 //! and comments are left out: they hold the position of somebody's home as easily as a program.
 
+mod keep;
+
+pub(crate) use keep::{AS_SENT, keep};
+
 /// Largest photo, in bytes.
 pub const MAX_BYTES: usize = 6 << 20;
 /// Longest side, in pixels.
