@@ -4,6 +4,11 @@
 #[allow(dead_code, reason = "each suite uses its part of it")]
 mod support;
 
+#[path = "../dispatcher/tests/it/support/s3.rs"]
+#[allow(dead_code, reason = "each suite uses its part of it")]
+mod s3;
+
+use s3::{S3, SECRET_KEY};
 use serde_json::Value;
 use std::net::TcpListener;
 use support::output;
@@ -64,6 +69,45 @@ webhook = {{ url = "http://{}/geheim", secret = "whsec_Z2VoZWltZ2VoZWltZ2VoZWltZ
     assert!(!said.contains("camera gate-1"), "what answers is counted only: {said}");
     assert!(said.contains("1 of 2 take connections"), "{said}");
     assert_eq!(answer.status.code(), Some(1), "something does not work");
+}
+
+#[test]
+fn a_doctor_tries_the_store_of_the_detection_log_and_says_what_is_wrong_with_it() {
+    let server = S3::start();
+    let work = tempfile::tempdir().unwrap();
+    let file = work.path().join("citybrain.toml");
+    let asked = |bucket: &str, environment: &[(&str, String)]| {
+        let text = format!(
+            "[site]\nname = \"Harbour\"\ntime_zone = \"UTC\"\ndata_dir = \"{}\"\nlisten = \"127.0.0.1:0\"\n\
+             [dispatch]\nlog_url = \"s3://{bucket}/log\"\n\
+             [[departments]]\nid = \"centre\"\nname = \"Centre\"\ndistrict_centre = true\n",
+            work.path().join("data").display(),
+        );
+        std::fs::write(&file, text).unwrap();
+        let mut doctor = support::citybrain();
+        doctor.args(["doctor", "--config"]).arg(&file).envs(environment.iter().cloned());
+        let answer = doctor.output().unwrap();
+        let said = String::from_utf8(answer.stdout).unwrap();
+        assert!(!said.contains(SECRET_KEY), "{said}");
+        said
+    };
+    let right = server.environment();
+    let said = asked(s3::BUCKET, &right);
+    assert!(
+        said.contains("ok    detection log: s3://detections/log lists, takes and gives up files"),
+        "{said}"
+    );
+    let said = asked("no-such-bucket", &right);
+    assert!(said.contains("FAIL  detection log: s3://no-such-bucket/log: there is no such bucket"), "{said}");
+    let mut wrong = right.clone();
+    wrong[1].1 = "falsch".to_owned();
+    let said = asked(s3::BUCKET, &wrong);
+    assert!(
+        said.contains("FAIL  detection log") && said.contains("the keys are refused: see AWS_ACCESS_KEY_ID"),
+        "{said}"
+    );
+    let said = asked(s3::BUCKET, &right[..1]);
+    assert!(said.contains("needs AWS_SECRET_ACCESS_KEY in the environment, which is not set"), "{said}");
 }
 
 #[test]

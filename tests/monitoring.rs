@@ -331,3 +331,24 @@ fn an_expression_with_a_mistake_is_noticed() {
         assert!(found.is_err(), "{wrong} was taken");
     }
 }
+
+/// What Prometheus itself says of a file of rules.
+fn promtool(arguments: &[&str]) -> (bool, String) {
+    let promtool = root().join(".citybrain/tools/promtool");
+    assert!(promtool.exists(), "{} is missing: ./x install --all makes it", promtool.display());
+    let told = std::process::Command::new(promtool)
+        .args(arguments)
+        .current_dir(root().join("deploy/prometheus"))
+        .output()
+        .expect("promtool runs");
+    let said = [told.stdout, told.stderr].map(|part| String::from_utf8_lossy(&part).into_owned()).concat();
+    (told.status.success(), said)
+}
+
+#[test]
+fn prometheus_takes_the_alert_rules_and_they_fire_when_they_say_and_not_before() {
+    let (taken, said) = promtool(&["check", "rules", "citybrain.rules.yml"]);
+    assert!(taken && said.contains("SUCCESS"), "{said}");
+    let (right, said) = promtool(&["test", "rules", "citybrain.rules.test.yml"]);
+    assert!(right && said.contains("SUCCESS"), "{said}");
+}

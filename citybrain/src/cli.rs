@@ -78,9 +78,10 @@ pub enum Command {
 /// Arguments of `citybrain replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// The log: a file, or a folder of them such as `detections` below the data folder.
+    /// The log: a file, or a folder of them such as `detections` below the data folder, which is the default. What the
+    /// city keeps in a store elsewhere is brought there first.
     #[arg(value_name = "LOG")]
-    pub recorded: PathBuf,
+    pub recorded: Option<PathBuf>,
 
     /// Configuration file.
     #[arg(long, short, env = "CITYBRAIN_CONFIG")]
@@ -92,7 +93,8 @@ pub struct ReplayArgs {
 /// Ranges are `0.3..0.8` (eleven values), `0.3..0.8/6` (six) or `0.3,0.5`; of several, every combination is a policy.
 #[derive(Debug, Args)]
 pub struct TuneArgs {
-    /// The log: a folder such as `detections` below the data folder, which is the default, or a file.
+    /// The log: a folder such as `detections` below the data folder, which is the default, or a file. What the city keeps
+    /// in a store elsewhere is brought there first.
     #[arg(value_name = "LOG")]
     pub recorded: Option<PathBuf>,
 
@@ -569,6 +571,6 @@ mod tests {
         let line = ["citybrain", "--log", "debug", "replay", "data/detections", "--config", "city.toml"];
         let cli = Cli::try_parse_from(line).unwrap();
         let Command::Replay(args) = cli.command else { panic!("{:?}", cli.command) };
-        assert_eq!((cli.log.as_str(), args.recorded), ("debug", PathBuf::from("data/detections")));
+        assert_eq!((cli.log.as_str(), args.recorded), ("debug", Some(PathBuf::from("data/detections"))));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::ReplayArgs;
 use anyhow::Context;
+use citybrain_dispatcher::log::LOG_FOLDER;
 use citybrain_dispatcher::permit::{self, Register};
 use citybrain_dispatcher::replay::Replay;
 use citybrain_ingest_config::City;
@@ -17,7 +18,14 @@ pub fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let torn = |path: &std::path::Path| {
         tracing::warn!(path = %path.display(), "the log ends in the middle of a batch; what is whole was read");
     };
-    citybrain_dispatcher::log::read_entries(&args.recorded, |entry| replay.entry(&entry), torn)?;
+    let recorded = match &args.recorded {
+        Some(recorded) => recorded.clone(),
+        None => {
+            bring(&city)?;
+            city.site.data_dir.join(LOG_FOLDER)
+        }
+    };
+    citybrain_dispatcher::log::read_entries(&recorded, |entry| replay.entry(&entry), torn)?;
     for (reason, frames) in replay.refused() {
         tracing::info!(reason, frames, "frames of the log were refused");
     }
@@ -28,6 +36,17 @@ pub fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Brings what lies in a store elsewhere to the data folder, where the log is read.
+pub fn bring(city: &City) -> anyhow::Result<()> {
+    crate::tls::install();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let brought = runtime.block_on(citybrain_dispatcher::log::bring(city, None))?;
+    if brought > 0 {
+        tracing::info!(files = brought, "files of the log were brought from its store");
+    }
+    Ok(())
 }
 
 /// The permit registers that are files, for a log of the time before it held what registers answered. An address is not

@@ -1,9 +1,11 @@
-// The map of the city. With WebGL it is MapLibre's, drawn from what the server knows, without tiles; without WebGL, or
+// The map of the city. With WebGL it is MapLibre's, drawn from what the server knows, over tiles where there are some; without WebGL, or
 // where a small picture is enough, the same marks are drawn as SVG.
 import { onEvent } from "/assets/live.js";
 import { drawPlain } from "/assets/plainmap.js";
 
 const place = document.getElementById("map");
+// The ground, from the one other server that the page may ask; without it the map is drawn on nothing.
+const tiles = place.dataset.tiles;
 const colour = (name) => {
   const probe = document.createElement("i");
   probe.className = `dot ${name}`;
@@ -55,9 +57,13 @@ function style(found) {
   });
   return {
     version: 8,
-    sources: Object.fromEntries(Object.entries(data).map(([id, each]) => [id, { type: "geojson", data: each }])),
+    sources: {
+      ...(tiles ? { tiles: { type: "raster", tiles: [tiles], tileSize: 256 } } : {}),
+      ...Object.fromEntries(Object.entries(data).map(([id, each]) => [id, { type: "geojson", data: each }])),
+    },
     layers: [
       { id: "ground", type: "background", paint: { "background-color": colour("ground") } },
+      ...(tiles ? [{ id: "tiles", type: "raster", source: "tiles" }] : []),
       { id: "areas", type: "fill", source: "areas", paint: { "fill-color": colour("area"), "fill-opacity": 0.25 } },
       { id: "outlines", type: "line", source: "areas", paint: { "line-color": colour("area"), "line-width": 1.5 } },
       circles("cameras", 5), circles("cases", 9),
@@ -91,6 +97,7 @@ async function drawn(found) {
     map.on("mouseenter", kind, () => { map.getCanvas().style.cursor = "pointer"; });
     map.on("mouseleave", kind, () => { map.getCanvas().style.cursor = ""; });
   }
+  if (tiles) document.getElementById("tiles-by").hidden = false;
   map.once("idle", () => { place.dataset.drawn = "webgl"; });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", async () => map.setStyle(style(await read())));
   return (next) => Object.entries(sources(next)).forEach(([id, data]) => map.getSource(id)?.setData(data));

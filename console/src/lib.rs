@@ -32,7 +32,7 @@ pub use access::TABLE as ACCESS;
 pub use shell::Account;
 
 use axum::Router;
-use axum::extract::{Extension, Request};
+use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -45,6 +45,8 @@ use std::sync::Arc;
 /// Only what this server sent may run or be shown. `data:` and `blob:` pictures are what the map draws its signs with.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; \
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// The one page that may ask the server of the map's tiles, where the configuration names one, for pictures.
+const MAP: &str = "/map";
 
 /// What the program around the console lends to its pages.
 #[derive(Clone)]
@@ -78,11 +80,24 @@ pub fn router(services: Services, house: House) -> Router {
         .route("/assets/{*name}", get(assets::asset))
         .layer(Extension(house))
         .layer(middleware::from_fn_with_state(gate, keep))
-        .layer(middleware::from_fn(harden))
+        .layer(middleware::from_fn_with_state(map_policy(&services), harden))
         .with_state(services)
 }
 
-async fn harden(request: Request, next: Next) -> Response {
+/// The policy of the map's page: as everywhere, and pictures from where its tiles are.
+fn map_policy(services: &Services) -> HeaderValue {
+    let everywhere = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
+    let Some(tiles) = services.city().console.tiles.clone() else { return everywhere };
+    let with = |directive: &str| format!("{directive} 'self' {}", tiles.origin);
+    let policy = CONTENT_SECURITY_POLICY.replace("img-src 'self'", &with("img-src"));
+    HeaderValue::from_str(&format!("{policy}; {}", with("connect-src"))).unwrap_or(everywhere)
+}
+
+async fn harden(State(map_policy): State<HeaderValue>, request: Request, next: Next) -> Response {
+    let policy = match request.uri().path() {
+        MAP => map_policy,
+        _ => HeaderValue::from_static(CONTENT_SECURITY_POLICY),
+    };
     // A page of another site must not act with the visitor's browser.
     let mut response = if request.method().is_safe() || is_from_here(request.headers()) {
         next.run(request).await
@@ -90,7 +105,7 @@ async fn harden(request: Request, next: Next) -> Response {
         (StatusCode::FORBIDDEN, "a page of another site may not change anything here").into_response()
     };
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

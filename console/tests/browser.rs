@@ -10,11 +10,12 @@ mod town;
 
 use anyhow::{Context, ensure};
 use browser::{Browser, ENTER, Look, TAB};
-use citybrain_dispatcher::services::MAX_STREAMS;
+use citybrain_dispatcher::seats::MAX_STREAMS;
 use citybrain_dispatcher::verdict::{Given, Item, Verdict};
 use citybrain_types::{CaseState, EventKind};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 use town::{HOSTILE, Town};
 
@@ -436,31 +437,118 @@ async fn a_dead_delivery_is_sent_again_from_its_page() -> anyhow::Result<()> {
     quiet(&browser, "deliveries").await
 }
 
+/// A picture of one grey pixel.
+const GREY: &[u8] = b"\x89PNG\x0d\x0a\x1a\x0a\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00:~\x9bU\x00\x00\x00\x0aIDATx\x9cc\xd8\x02\x00\x00\xb6\x00\xb5\x18\xa6%\xe4\x00\x00\x00\x00IEND\xaeB`\x82";
+
+/// A server of tiles: counts what it is asked for, one grey pixel for everything.
+async fn tile_server() -> anyhow::Result<(String, Arc<std::sync::Mutex<Vec<String>>>)> {
+    let asked: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
+    let seen = Arc::clone(&asked);
+    let routes = axum::Router::new().fallback(move |uri: axum::http::Uri| async move {
+        if let Ok(mut seen) = seen.lock() {
+            seen.push(uri.path().to_owned());
+        }
+        ([("content-type", "image/png"), ("access-control-allow-origin", "*")], GREY)
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let home = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    Ok((home, asked))
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_too_many_is_told_so_and_the_pages_go_on() -> anyhow::Result<()> {
+async fn the_map_lies_on_tiles_of_the_server_that_is_named_and_asks_no_other() -> anyhow::Result<()> {
+    let _turn = TURN.lock().await;
+    let (home, asked) = tile_server().await?;
+    let (other, never) = tile_server().await?;
+    let people = format!(
+        "sign_in = \"open\"\n[console]\ntiles = \"{home}/{{z}}/{{x}}/{{y}}.png\"\ntiles_attribution = \"© <b>Makers</b>\""
+    );
+    let town = Town::with(2, &people).await?;
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    for (page, is_map) in [("/map", true), ("/cases", false), ("/map/features", false)] {
+        let answer = client.get(format!("{}{page}", town.home)).send().await?;
+        let policy = answer.headers()["content-security-policy"].to_str()?.to_owned();
+        ensure!(policy.contains(&home) == is_map, "{page}: {policy}");
+        ensure!(!policy.contains(&other) && !policy.contains('*'), "{page}: {policy}");
+    }
+    let browser = Browser::open(&town.home, &Look { webgl: true, ..Look::default() }).await?;
+    browser.go("/map").await?;
+    browser.until("document.getElementById('map').dataset.drawn === 'webgl'").await?;
+    let tiles = asked.lock().map(|asked| asked.clone()).unwrap_or_default();
+    ensure!(!tiles.is_empty() && tiles.iter().all(|path| path.ends_with(".png")), "{tiles:?}");
+    ensure!(browser.text().await?.contains("© <b>Makers</b>"), "the makers are named, as text");
+    keep_picture(&browser, "map-tiles").await?;
+    // Whatever else the page might be made to ask is kept from it.
+    let tried = format!(
+        "fetch('{other}/1/2/3.png').then(() => {{ window.got = 'yes'; }}, () => {{ window.got = 'no'; }})"
+    );
+    browser.run(&tried, Value::Null).await?;
+    browser.until("window.got === 'no'").await?;
+    ensure!(never.lock().is_ok_and(|never| never.is_empty()), "another server was asked");
+
+    // Without WebGL the map is drawn as before, and nobody is asked.
+    asked.lock().map(|mut asked| asked.clear()).ok();
+    let plain = Browser::open(&town.home, &Look::default()).await?;
+    plain.go("/map").await?;
+    plain.until("document.getElementById('map').dataset.drawn === 'plain'").await?;
+    ensure!(asked.lock().is_ok_and(|asked| asked.is_empty()), "tiles are asked for without need");
+    ensure!(!plain.text().await?.contains("Makers"));
+    Ok(())
+}
+
+/// Lets this process have two ends of more than a thousand connections.
+fn allow_open_files() -> anyhow::Result<()> {
+    let own = std::process::id().to_string();
+    let raised = std::process::Command::new("prlimit").args(["--pid", &own, "--nofile=8192"]).status()?;
+    ensure!(raised.success(), "this test needs 8192 open files");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_tabs_that_nobody_reads_hold_up_no_alarm_and_one_too_many_is_told_so() -> anyhow::Result<()>
+{
+    let _turn = TURN.lock().await;
+    allow_open_files()?;
     let town = Town::open(2).await?;
     let client = reqwest::Client::builder().no_proxy().build()?;
     let events = format!("{}/api/v1/events", town.home);
     let mut open = Vec::new();
-    for n in 0..MAX_STREAMS {
+    for n in 0..1_000 {
         let stream = client.get(&events).send().await?;
         ensure!(stream.status().is_success(), "stream {n}: {}", stream.status());
         open.push(stream);
     }
-    let refused = client.get(&events).send().await?;
-    ensure!(refused.status() == 503 && refused.headers().contains_key("retry-after"), "{refused:?}");
-    ensure!(refused.text().await?.contains("close pages"));
-    for page in ["/", "/cases", "/system"] {
-        let answer = client.get(format!("{}{page}", town.home)).send().await?;
-        ensure!(answer.status().is_success(), "{page}: {}", answer.status());
-    }
-    // Those that are open hear what happens.
+    // A tab that is opened now, and one stream that somebody reads.
+    let browser = Browser::open(&town.home, &Look::default()).await?;
+    browser.go("/").await?;
+    browser.until("document.getElementById('link').dataset.state === 'open'").await?;
     town.burn("gate-1").await?;
+    browser.until("document.querySelector('#alarms article')").await?;
     let mut heard = String::new();
     while !heard.contains("event: case") {
         let part = tokio::time::timeout(browser::PATIENCE, open[0].chunk()).await??.context("it goes on")?;
         heard.push_str(&String::from_utf8_lossy(&part));
     }
+    for page in ["/", "/cases", "/system", "/api/v1/cases"] {
+        let answer = client.get(format!("{}{page}", town.home)).send().await?;
+        ensure!(answer.status().is_success(), "{page}: {}", answer.status());
+    }
+    // Every other seat is taken, too: whoever comes then is told so, and the page asks from time to time instead.
+    let refused = loop {
+        let stream = client.get(&events).send().await?;
+        if !stream.status().is_success() {
+            break stream;
+        }
+        open.push(stream);
+        ensure!(open.len() <= MAX_STREAMS, "more streams than seats");
+    };
+    ensure!(refused.status() == 503 && refused.headers().contains_key("retry-after"), "{refused:?}");
+    ensure!(refused.text().await?.contains("close pages"));
+    let late = Browser::open(&town.home, &Look::default()).await?;
+    late.go("/").await?;
+    late.until("document.getElementById('link').dataset.state === 'full'").await?;
+    late.until("document.querySelector('#alarms article')").await?;
     open.clear();
     for _ in 0..600 {
         if client.get(&events).send().await?.status().is_success() {

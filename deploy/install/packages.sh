@@ -25,6 +25,7 @@ TEST_PACKAGES=(
     "curl:asks the API in the tests"
     "python3-aiosmtpd:mail server of the tests"
     "postgresql:the other database that cases are kept in; the tests start servers of their own"
+    "python3-swift:OpenStack Swift, the S3 server that the detection log is kept on in its test; starts nothing"
     "ffmpeg:makes odd streams for the tests"
     "python3-venv:holds the programs that read the detection log in its test"
     "chromium:shows the console's pages in the tests"

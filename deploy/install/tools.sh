@@ -43,3 +43,25 @@ install_schemathesis() {
     python3 -m venv "$home"
     "$home/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$SCHEMATHESIS_VERSION"
 }
+
+PROMTOOL=.citybrain/tools/promtool
+
+# Out of Debian's package of Prometheus, which is not installed: that would start a server.
+install_promtool() {
+    [ -x "$PROMTOOL" ] && return
+    command -v dpkg-deb >/dev/null || { say "not a Debian system: put promtool at $PROMTOOL"; return; }
+    say "taking promtool, which checks the alert rules, out of Debian's package of Prometheus"
+    local work
+    work=$(mktemp -d)
+    mkdir -p .citybrain/tools
+    chmod 755 "$work"
+    # An old list of packages, or none, names no package that is still there.
+    download_prometheus "$work" || { as_root apt-get update -qq && download_prometheus "$work"; }
+    dpkg-deb --extract "$work"/prometheus_*.deb "$work/unpacked"
+    cp "$work/unpacked/usr/bin/promtool" "$PROMTOOL.part" && mv "$PROMTOOL.part" "$PROMTOOL"
+    rm -rf "$work"
+}
+
+download_prometheus() {
+    (cd "$1" && apt-get download -qq -o APT::Sandbox::User=root prometheus)
+}

@@ -35,6 +35,7 @@ pub mod photo;
 pub mod policy;
 pub mod replay;
 pub mod ruling;
+pub mod seats;
 pub mod sensor;
 pub mod services;
 pub mod silence;

@@ -8,6 +8,7 @@ use crate::envelope;
 use crate::incident::Incident;
 use crate::people::{People, note};
 use crate::policy::{Office, PolicyState};
+use crate::seats::{NoSeat, Seat, Seats};
 use crate::silence::{Draft, Silence, SilenceError, SilenceKeeper};
 use crate::store::{
     Answer, CaseFilter, CasePage, DeliveryFilter, DeliveryPage, PageRequest, Replay, Store, StoreError,
@@ -25,11 +26,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use tokio::sync::{broadcast, watch};
 use url::Url;
-
-/// Streams of events that are served at once. Every change is written once for each; the pages of one browser share one.
-pub const MAX_STREAMS: usize = 256;
 
 /// Folder of the snapshots below the data folder; the pipeline writes them.
 pub const SNAPSHOT_FOLDER: &str = "snapshots";
@@ -132,7 +130,7 @@ struct Inner {
     desk: Desk,
     wake: Box<dyn Fn() + Send + Sync>,
     people: People,
-    streams: Arc<Semaphore>,
+    seats: Seats,
     photo_cover: OnceLock<Arc<dyn PhotoCover>>,
 }
 
@@ -193,7 +191,7 @@ impl Services {
             desk,
             wake,
             people,
-            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            seats: Seats::new(),
             photo_cover: OnceLock::new(),
         }))
     }
@@ -493,10 +491,12 @@ impl Services {
         Ok(queued)
     }
 
-    /// A seat for one more stream of events, held as long as the stream lives; `None` when all [`MAX_STREAMS`] are taken.
-    #[must_use]
-    pub fn stream_seat(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0.streams).try_acquire_owned().ok()
+    /// A seat for one more stream of events, held as long as the stream lives; `person` is empty where nobody signs in.
+    ///
+    /// # Errors
+    /// [`NoSeat`] when there is none.
+    pub fn stream_seat(&self, person: &str) -> Result<Seat, NoSeat> {
+        self.0.seats.take(person)
     }
 
     /// Changes from now on. A listener that falls behind is told so and goes on with what is new.

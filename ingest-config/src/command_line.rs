@@ -89,6 +89,7 @@ impl City {
             pipeline: pipeline_limits(&RawPipeline::default()),
             dispatch: dispatch_limits(&RawDispatch::default()),
             log: crate::resolved::LogSettings::default(),
+            console: crate::resolved::ConsoleSettings::default(),
         })
     }
 }

@@ -14,7 +14,8 @@ use crate::source::Source;
 use crate::suggestion::shown;
 
 /// Sections that only the first file may hold.
-const FIRST_FILE_ONLY: [&str; 7] = ["include", "site", "people", "store", "pipeline", "dispatch", "cases"];
+const FIRST_FILE_ONLY: [&str; 8] =
+    ["include", "site", "people", "console", "store", "pipeline", "dispatch", "cases"];
 
 /// Reads a source; what is wrong is reported and taken out. The first source is the one the caller named.
 pub(crate) fn document<'s>(source: &'s Source, problems: &mut Problems) -> Document<'s> {

@@ -9,10 +9,11 @@ use crate::shape::{Field, Shape, TableShape, file_shape};
 use crate::suggestion::UNITS;
 
 /// Sections in the order a person meets them; a test holds this list to the schema.
-const SECTIONS: [&str; 18] = [
+const SECTIONS: [&str; 19] = [
     "site",
     "store",
     "people",
+    "console",
     "cameras",
     "sensors",
     "kinds",

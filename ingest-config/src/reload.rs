@@ -72,6 +72,7 @@ impl Change {
             ("site.listen", old.site.listen != new.site.listen),
             ("pipeline.workers", old.pipeline.workers != new.pipeline.workers),
             ("dispatch.log_budget_bytes", old.dispatch.log_budget_bytes != new.dispatch.log_budget_bytes),
+            ("console", old.console != new.console),
             ("dispatch.log_url", old.log.url != new.log.url),
             ("dispatch.max_body_bytes", old.dispatch.max_body_bytes != new.dispatch.max_body_bytes),
         ];

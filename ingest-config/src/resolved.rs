@@ -3,6 +3,7 @@
 //! This is what the other rooms read. Nothing in here can be wrong on its own: `validate` has refused the rest.
 
 mod casework;
+mod console;
 mod hygiene;
 mod incident;
 mod log;
@@ -14,6 +15,7 @@ mod view;
 mod zone;
 
 pub use casework::{Area, Calendar, CaseLimits, CaseRules, Rota, When};
+pub use console::{ConsoleSettings, Tiles};
 pub use hygiene::{AlertLimits, PermitAddress, PermitSource, Silence};
 pub use incident::IncidentPolicy;
 pub use log::LogSettings;
@@ -69,6 +71,8 @@ pub struct City {
     pub dispatch: DispatchLimits,
     /// How long and where detections are logged.
     pub log: LogSettings,
+    /// What the console shows beside what the city knows.
+    pub console: ConsoleSettings,
 }
 
 impl City {

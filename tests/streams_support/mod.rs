@@ -233,6 +233,7 @@ fn city(street: &SimulatedStreet, data: &Path) -> City {
         store: CaseStore::default(),
         pipeline: limits(),
         log: citybrain_ingest_config::resolved::LogSettings::default(),
+        console: citybrain_ingest_config::resolved::ConsoleSettings::default(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,
             max_body_bytes: 1 << 20,

@@ -1,5 +1,5 @@
 //! `./x bench handoff`: from a published detection to the first attempt to deliver its case, and ten thousand cases
-//! with all their clocks running, with SQLite on disk.
+//! with all their clocks running, with SQLite on disk, and then the same on a PostgreSQL server of the bench's own.
 //!
 //! Handing over: 250 cameras publish 500 frames a second with a detection each; places change so that some fifty cases
 //! a second open. A webhook receiver in this process notes when each case arrives, against the moment at which the
@@ -9,6 +9,11 @@
 //! and started again. A card is late by the span from its moment, or from the moment the dispatcher was ready again,
 //! to the moment in its trail.
 #![forbid(unsafe_code)]
+
+// The server is started as the tests start theirs, and keeps what it has committed as in earnest.
+#[path = "../../../dispatcher/tests/it/support/postgres.rs"]
+#[allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "without a server there is no bench")]
+mod postgres;
 
 use anyhow::{Context, bail, ensure};
 use axum::Router;
@@ -21,7 +26,8 @@ use citybrain_dispatcher::store::{CaseWrite, Commit, Store};
 use citybrain_dispatcher::{Dispatcher, DispatcherParts};
 use citybrain_ingest_config::City;
 use citybrain_ingest_config::resolved::{
-    BodyFormat, Channel, Department, Destination, EvidencePolicy, Route, Secret, When,
+    BodyFormat, CaseStore, Channel, Credentials, Database, Department, Destination, EvidencePolicy, Route,
+    Secret, When,
 };
 use citybrain_types::{
     BoundingBox, CameraDirectory, CameraId, CameraStatus, Case, CaseChange, CaseId, CaseState, Casework,
@@ -58,15 +64,50 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // Beside the build, so that it is a disk and no memory.
     let folder = tempfile::tempdir_in("target").context("run it from the repository: ./x bench handoff")?;
-    for (name, cases) in [("handoff", Cases::OneAfterTheOther), ("burst", Cases::AllAtOnce)] {
-        for figure in runtime.block_on(hand_over(&folder.path().join(name), cases))? {
+    let server = postgres::Server::start(postgres::Durability::Full);
+    for on in [On::Sqlite, On::Postgres] {
+        for (name, cases) in [("handoff", Cases::OneAfterTheOther), ("burst", Cases::AllAtOnce)] {
+            let city = a_city(&folder.path().join(format!("{on:?}-{name}")), on.store(&server, name)?)?;
+            for figure in runtime.block_on(hand_over(city, cases, on))? {
+                println!("{figure}");
+            }
+        }
+        let city = a_city(&folder.path().join(format!("{on:?}-clocks")), on.store(&server, "clocks")?)?;
+        for figure in runtime.block_on(keep_clocks(city, on))? {
             println!("{figure}");
         }
     }
-    for figure in runtime.block_on(keep_clocks(&folder.path().join("clocks")))? {
-        println!("{figure}");
-    }
     Ok(())
+}
+
+/// Where the cases are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum On {
+    Sqlite,
+    Postgres,
+}
+
+impl On {
+    /// A database of its own for each part of the bench.
+    fn store(self, server: &postgres::Server, name: &str) -> anyhow::Result<CaseStore> {
+        let database = match self {
+            Self::Sqlite => Database::Sqlite,
+            Self::Postgres => {
+                postgres::create(&server.url(), name);
+                let credentials = Credentials { user: "citybrain".to_owned(), password: String::new() };
+                Database::Postgres { url: server.url().join(name)?, credentials: Some(credentials) }
+            }
+        };
+        Ok(CaseStore { database, ..CaseStore::default() })
+    }
+
+    /// A figure's name.
+    const fn named(self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self {
+            Self::Sqlite => sqlite,
+            Self::Postgres => postgres,
+        }
+    }
 }
 
 /// When the cameras' places change: each change opens a case.
@@ -114,12 +155,13 @@ impl House {
     }
 }
 
-fn a_city(data_dir: &Path) -> anyhow::Result<City> {
+fn a_city(data_dir: &Path, store: CaseStore) -> anyhow::Result<City> {
     let ids = (0..CAMERAS).map(|n| Ok((CameraId::new(format!("cam-{n}"))?, nowhere())));
     let ids = ids.collect::<anyhow::Result<Vec<_>>>()?;
     let interval = Duration::from_secs(1);
     let mut city = city(data_dir, Path::new("none"), &[Label::new(KIND)], interval, ids);
     city.models.clear();
+    city.store = store;
     let kind = EventKind::new(KIND);
     let (_, mut row) = city.kinds.pop_first().context("a kind")?;
     row.kind = kind.clone();
@@ -171,9 +213,8 @@ async fn receiver() -> anyhow::Result<(String, Arrivals)> {
     Ok((url, arrivals))
 }
 
-async fn hand_over(folder: &Path, cases: Cases) -> anyhow::Result<Vec<Figure>> {
+async fn hand_over(mut city: City, cases: Cases, on: On) -> anyhow::Result<Vec<Figure>> {
     let (url, arrivals) = receiver().await?;
-    let mut city = a_city(folder)?;
     let id = DestinationId::new("desk")?;
     let destination = Destination {
         id: id.clone(),
@@ -219,16 +260,31 @@ async fn hand_over(folder: &Path, cases: Cases) -> anyhow::Result<Vec<Figure>> {
     if cases == Cases::AllAtOnce {
         let p99 = at(0.99);
         return Ok(vec![Figure {
-            name: "handoff_burst_p99",
+            name: on.named("handoff_burst_p99", "handoff_postgres_burst_p99"),
             value: p99,
             unit: "ms",
             bar: Bar::AtMost(200.0),
         }]);
     }
     Ok(vec![
-        Figure { name: "handoff_p50", value: at(0.5), unit: "ms", bar: Bar::AtMost(100.0) },
-        Figure { name: "handoff_p99", value: at(0.99), unit: "ms", bar: Bar::AtMost(200.0) },
-        Figure { name: "handoff_cases", value: spans.len() as f64, unit: "cases", bar: Bar::AtLeast(500.0) },
+        Figure {
+            name: on.named("handoff_p50", "handoff_postgres_p50"),
+            value: at(0.5),
+            unit: "ms",
+            bar: Bar::AtMost(100.0),
+        },
+        Figure {
+            name: on.named("handoff_p99", "handoff_postgres_p99"),
+            value: at(0.99),
+            unit: "ms",
+            bar: Bar::AtMost(200.0),
+        },
+        Figure {
+            name: on.named("handoff_cases", "handoff_postgres_cases"),
+            value: spans.len() as f64,
+            unit: "cases",
+            bar: Bar::AtLeast(500.0),
+        },
     ])
 }
 
@@ -315,9 +371,9 @@ fn a_case(city: &City, n: usize, at: Timestamp) -> anyhow::Result<(Case, CaseCha
     Ok((case, change))
 }
 
-async fn fill(city: &City, folder: &Path) -> anyhow::Result<Vec<(CaseId, Timestamp)>> {
-    tokio::fs::create_dir_all(folder).await?;
-    let store = Store::open(folder).await?;
+async fn fill(city: &City) -> anyhow::Result<Vec<(CaseId, Timestamp)>> {
+    tokio::fs::create_dir_all(&city.site.data_dir).await?;
+    let store = Store::open_configured(&city.store, &city.site.data_dir).await?;
     // Filling takes a while: cards fall due after it, so the base is taken from the whole span.
     let yellow_after = ACCEPT_WITHIN.mul_f64(city.cases.limits.yellow_at);
     let reserve = Duration::from_secs(20);
@@ -352,9 +408,8 @@ async fn open_ready(city: &City) -> anyhow::Result<(House, Duration)> {
     Ok((house, begun.elapsed()))
 }
 
-async fn keep_clocks(folder: &Path) -> anyhow::Result<Vec<Figure>> {
-    let city = a_city(folder)?;
-    let due = fill(&city, folder).await?;
+async fn keep_clocks(city: City, on: On) -> anyhow::Result<Vec<Figure>> {
+    let due = fill(&city).await?;
     let (house, first_ready) = open_ready(&city).await?;
     let middle = due[CASES / 2].1;
     tokio::time::sleep(middle.since(SystemClock.now())).await;
@@ -366,7 +421,7 @@ async fn keep_clocks(folder: &Path) -> anyhow::Result<Vec<Figure>> {
     tokio::time::sleep(last.since(SystemClock.now()) + Duration::from_secs(3)).await;
     house.close().await;
 
-    let store = Store::open(folder).await?;
+    let store = Store::open_configured(&city.store, &city.site.data_dir).await?;
     let (mut latest, mut wrong) = (Duration::ZERO, 0_usize);
     for (id, at) in &due {
         let trail = store.trail(id).await?;
@@ -383,10 +438,20 @@ async fn keep_clocks(folder: &Path) -> anyhow::Result<Vec<Figure>> {
     store.close().await;
     let seconds = |span: Duration| span.as_secs_f64();
     Ok(vec![
-        Figure { name: "timers_latest", value: seconds(latest), unit: "s", bar: Bar::AtMost(1.0) },
-        Figure { name: "timers_lost_or_doubled", value: wrong as f64, unit: "cards", bar: Bar::AtMost(0.0) },
         Figure {
-            name: "restart_ready",
+            name: on.named("timers_latest", "timers_postgres_latest"),
+            value: seconds(latest),
+            unit: "s",
+            bar: Bar::AtMost(1.0),
+        },
+        Figure {
+            name: on.named("timers_lost_or_doubled", "timers_postgres_lost_or_doubled"),
+            value: wrong as f64,
+            unit: "cards",
+            bar: Bar::AtMost(0.0),
+        },
+        Figure {
+            name: on.named("restart_ready", "restart_postgres_ready"),
             value: seconds(ready.max(first_ready)),
             unit: "s",
             bar: Bar::AtMost(1.0),

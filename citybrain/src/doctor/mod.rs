@@ -1,6 +1,7 @@
 //! `citybrain doctor`: whether this machine, and what the configuration names, will do; and what to do where not.
 
 mod database;
+mod log;
 mod machine;
 mod network;
 
@@ -82,6 +83,7 @@ pub fn doctor(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         add(network::listener(city.site.listen));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         add(runtime.block_on(database::check(city)));
+        runtime.block_on(log::check(city)).into_iter().for_each(&mut add);
         runtime.block_on(network::reach(city)).into_iter().for_each(&mut add);
     }
     if args.json {

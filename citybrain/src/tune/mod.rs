@@ -29,7 +29,13 @@ pub fn tune(args: &TuneArgs) -> anyhow::Result<ExitCode> {
         calibrate::calibrate(args, &city)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let log = args.recorded.as_ref().map_or_else(|| LogStore::folders(&city), |log| vec![log.clone()]);
+    let log = match &args.recorded {
+        Some(log) => vec![log.clone()],
+        None => {
+            crate::replay::bring(&city)?;
+            LogStore::folders(&city)
+        }
+    };
     let missing = log.iter().find(|log| !log.exists()).map_or(&city.site.data_dir, |log| log);
     let is_there = !log.is_empty() && log.iter().all(|log| log.exists());
     ensure!(is_there, "there is no detection log at {}; give its folder", missing.display());

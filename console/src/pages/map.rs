@@ -28,6 +28,13 @@ struct MapPage {
     frame: Frame,
     cases: Vec<CaseRow>,
     cameras: Vec<CameraGroup>,
+    tiles: Option<Tiles>,
+}
+
+/// Where the ground under the map comes from, and who made it.
+struct Tiles {
+    template: String,
+    attribution: String,
 }
 
 /// The cameras of one area.
@@ -88,6 +95,12 @@ async fn map(State(services): State<Services>, visitor: Visitor) -> Response {
         frame: Frame::new(&services, &visitor, "map"),
         cases: cases.iter().map(|case| CaseRow::new(case, &writer)).collect(),
         cameras: groups.into_iter().map(group).collect(),
+        tiles: services
+            .city()
+            .console
+            .tiles
+            .clone()
+            .map(|tiles| Tiles { template: tiles.template, attribution: tiles.attribution }),
     })
 }
 

@@ -1,15 +1,16 @@
 //! Changes as they happen: server-sent events.
 
 use super::Problem;
-use crate::services::{Change, MAX_STREAMS, Services};
-use axum::extract::State;
+use crate::people::Actor;
+use crate::seats::Seat;
+use crate::services::{Change, Services};
+use axum::extract::{Extension, State};
 use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, KeepAlive};
 use axum::response::{IntoResponse, Response, Sse};
 use futures::{Stream, StreamExt};
 use std::convert::Infallible;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_stream::wrappers::BroadcastStream;
 
 /// A silent stream says that it lives this often, so that proxies do not cut it.
@@ -23,21 +24,18 @@ const ASK_AGAIN_SECS: u32 = 15;
 
 /// `case`, `delivery`, `camera` and `policy` events with JSON data; `missed` tells a listener that fell behind to read again.
 /// Whoever comes when every seat is taken is told so and harms nobody else.
-pub(super) async fn events(State(services): State<Services>) -> Response {
-    let Some(seat) = services.stream_seat() else {
-        let full = format!(
-            "all {MAX_STREAMS} streams of events are taken: close pages, or ask for what has changed"
-        );
-        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, full);
-        return ([(header::RETRY_AFTER, ASK_AGAIN_SECS)], problem).into_response();
-    };
-    stream(&services, seat).into_response()
+pub(super) async fn events(State(services): State<Services>, actor: Option<Extension<Actor>>) -> Response {
+    let person = actor.map(|Extension(actor)| actor.user).unwrap_or_default();
+    match services.stream_seat(&person) {
+        Ok(seat) => stream(&services, seat).into_response(),
+        Err(full) => {
+            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, full.to_string());
+            ([(header::RETRY_AFTER, ASK_AGAIN_SECS)], problem).into_response()
+        }
+    }
 }
 
-fn stream(
-    services: &Services,
-    seat: OwnedSemaphorePermit,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>> + use<>> {
+fn stream(services: &Services, seat: Seat) -> Sse<impl Stream<Item = Result<Event, Infallible>> + use<>> {
     let changes = BroadcastStream::new(services.subscribe());
     let events =
         changes.map(|change| Ok(change.map_or_else(|missed| missed_event(&missed), |change| event(&change))));

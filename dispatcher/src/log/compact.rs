@@ -5,7 +5,7 @@
 
 use super::read::{LogError, has_extension, read_segment, walk};
 use super::rows::Logged;
-use super::store::LogStore;
+use super::store::{LogStore, StoreAddressError, said};
 use super::{EXTENSION, PARQUET, RULING_EXTENSION, TORN, district, parquet_file, rulings};
 use crate::metrics::Metrics;
 use citybrain_ingest_config::City;
@@ -36,14 +36,23 @@ pub enum CompactError {
     #[error("frames cannot be encoded: {0}")]
     Encode(#[from] parquet::errors::ParquetError),
     /// The store does not take them.
-    #[error("the store of the detection log does not answer: {0}")]
-    Store(#[from] object_store::Error),
+    #[error("the store of the detection log: {problem}", problem = said(.0))]
+    Store(#[source] object_store::Error),
+    /// There is no store at the address.
+    #[error(transparent)]
+    Address(#[from] StoreAddressError),
     /// A file of this machine cannot be written, renamed or removed.
     #[error("a file of the detection log: {0}")]
     Io(#[from] std::io::Error),
     /// The work was ended.
     #[error("the work was ended")]
     Ended,
+}
+
+impl From<object_store::Error> for CompactError {
+    fn from(error: object_store::Error) -> Self {
+        Self::Store(error)
+    }
 }
 
 /// Makes Parquet of what the writer closes.
@@ -298,8 +307,7 @@ async fn keep(
     budget: u64,
     now: Timestamp,
 ) -> Result<(), CompactError> {
-    let prefix = (!store.prefix.as_ref().is_empty()).then_some(&store.prefix);
-    let listed: Vec<_> = store.objects.list(prefix).try_collect().await?;
+    let listed: Vec<_> = store.objects.list(store.below()).try_collect().await?;
     let is_ruling = |object: &&ObjectMeta| rulings::position(&object.location).is_some();
     let mut bytes: u64 = listed.iter().filter(is_ruling).map(|object| object.size).sum();
     let rulings = listed.iter().filter_map(|object| {
@@ -340,6 +348,6 @@ fn stem_of(path: &ObjectPath) -> Option<u64> {
     path.filename()?.split('.').next()?.parse().ok()
 }
 
-fn day_of(path: &ObjectPath) -> Option<String> {
+pub(super) fn day_of(path: &ObjectPath) -> Option<String> {
     path.parts().find_map(|part| part.as_ref().strip_prefix("day=").map(str::to_owned))
 }

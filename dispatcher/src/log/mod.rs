@@ -9,6 +9,7 @@
 //! rare, of another shape, and may be large. What is decided depends on nothing but the log and the configuration:
 //! [`crate::replay`] reads it and decides again.
 
+mod bring;
 mod compact;
 mod district;
 mod parquet_file;
@@ -18,6 +19,7 @@ mod rulings;
 mod store;
 mod write;
 
+pub use bring::bring;
 pub(crate) use compact::Compactor;
 pub use compact::{CompactError, compact_all, write_segment};
 pub(crate) use parquet_file::{not_a_log, open};

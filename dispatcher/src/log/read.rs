@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// Frames handed on at once.
 const BATCH: usize = 1024;
-/// Folders lie in each other this deep: the log, a day, a district.
-const DEPTH: usize = 3;
+/// Folders lie in each other this deep: the log, what was brought from a store, a day, a district.
+pub(super) const DEPTH: usize = 4;
 
 /// Why a log cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! Appends to the log's segments.
 
 use super::compact::Compactor;
-use super::read::walk;
+use super::read::{DEPTH, walk};
 use super::{EXTENSION, RULING_EXTENSION};
 use crate::metrics::Metrics;
 use crate::ruling::{Input, Ruling};
@@ -139,7 +139,7 @@ fn last_position(folder: &Path) -> io::Result<Option<u64>> {
         let stem = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
         last = last.max(stem);
     };
-    walk(folder, 3, &mut put).map_err(io::Error::other)?;
+    walk(folder, DEPTH, &mut put).map_err(io::Error::other)?;
     Ok(last)
 }
 

@@ -8,6 +8,7 @@ mod channels;
 mod detection_log;
 mod determinism;
 mod fire;
+mod log_on_s3;
 mod mqtt;
 mod network;
 mod permits;

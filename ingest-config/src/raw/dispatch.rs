@@ -31,8 +31,9 @@ pub struct RawDispatch {
     #[schemars(range(min = 1, max = 36500))]
     pub log_retention_days: Option<u32>,
     /// Where the log is kept, for instance `s3://bucket/folder`; `detections` in the data folder when not given. Keys,
-    /// region and endpoint are taken from the environment, `AWS_ACCESS_KEY_ID` and so on. The last hour lies in the data
-    /// folder in any case, and more when the store does not answer. Takes effect at the next start.
+    /// region and endpoint are taken from the environment: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`,
+    /// `AWS_ENDPOINT_URL`, and `AWS_ALLOW_HTTP=true` for one in clear. The last hour lies in the data folder in any case,
+    /// and more, within `log_budget_bytes`, when the store does not answer. Takes effect at the next start.
     pub log_url: Option<String>,
     /// So many cases of one kind may be opened in one area within `storm_window_secs`; further sightings become one case
     /// of the area that lists its cameras. Kinds with a pre-alarm are not counted.

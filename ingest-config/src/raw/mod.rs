@@ -7,6 +7,7 @@ mod area;
 mod calendar;
 mod camera;
 mod cases;
+mod console;
 mod department;
 mod dispatch;
 mod evidence;
@@ -28,6 +29,7 @@ pub use area::{RawArea, RawLevel};
 pub use calendar::{RawCalendar, RawDay, RawRota};
 pub use camera::{RawCamera, RawConnection, RawDecode, RawTransport};
 pub use cases::RawCases;
+pub use console::RawConsole;
 pub use department::RawDepartment;
 pub use dispatch::RawDispatch;
 pub use evidence::RawEvidence;
@@ -63,7 +65,7 @@ use schemars::JsonSchema;
 pub struct RawCity {
     /// More files to read: file names, patterns with `*` and `?` in the last part (`cameras/*.toml`), or folders,
     /// of which every `*.toml` is read. Files are read in the order of their names. They may hold every section that
-    /// is a list (`[[cameras]]`, `[[kinds]]`, …), not `[site]`, `[people]`, `[store]`, `[pipeline]`, `[dispatch]`, `[cases]`
+    /// is a list (`[[cameras]]`, `[[kinds]]`, …), not `[site]`, `[people]`, `[console]`, `[store]`, `[pipeline]`, `[dispatch]`, `[cases]`
     /// or another `include`.
     #[serde(default)]
     #[schemars(length(max = 1000))]
@@ -77,6 +79,9 @@ pub struct RawCity {
     /// Who may come in, for how long, and what they may see.
     #[serde(default)]
     people: RawPeople,
+    /// The pages operators use.
+    #[serde(default)]
+    console: RawConsole,
     /// The cameras.
     #[serde(default)]
     #[schemars(length(max = 200000))]

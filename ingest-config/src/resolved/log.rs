@@ -1,5 +1,7 @@
 //! How long and where detections are logged; how much room they have is a limit of the dispatcher.
 
+use super::Secret;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use url::Url;
 
@@ -10,4 +12,6 @@ pub struct LogSettings {
     pub retention: Option<Duration>,
     /// Where it is kept; in the data folder when not given.
     pub url: Option<Url>,
+    /// What the environment says of an S3-compatible store: variable → value. Nothing of a folder.
+    pub s3: BTreeMap<&'static str, Secret>,
 }

@@ -4,6 +4,7 @@ mod address;
 mod area;
 mod calendar;
 mod camera;
+mod console;
 mod department;
 mod evidence;
 mod hygiene;
@@ -74,6 +75,8 @@ pub(crate) fn validate<'d>(
     let store = single(documents, "store", &mut context.problems).map(|row| store::store(&row, context));
     let people_row = single(documents, "people", &mut context.problems);
     let people = people_row.map(|row| sign_in::people(&row, site.as_ref(), context));
+    let console = single(documents, "console", &mut context.problems);
+    let console = console.map(|row| console::console(&row, context)).unwrap_or_default();
     let pipeline =
         single(documents, "pipeline", &mut context.problems).map(|row| limits::pipeline(&row, context));
     let dispatch_row = single(documents, "dispatch", &mut context.problems);
@@ -130,6 +133,7 @@ pub(crate) fn validate<'d>(
         pipeline: pipeline?,
         dispatch: dispatch?,
         log,
+        console,
     };
     Some((city, origins))
 }

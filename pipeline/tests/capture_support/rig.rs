@@ -81,6 +81,7 @@ pub fn city(cameras: &[(&str, Stream)]) -> City {
             load: LoadLimits::DEFAULT,
         },
         log: citybrain_ingest_config::resolved::LogSettings::default(),
+        console: citybrain_ingest_config::resolved::ConsoleSettings::default(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,
             max_body_bytes: 1,

@@ -92,6 +92,7 @@ pub fn city(data_dir: &Path, cameras: &[&str], kinds: Vec<Kind>, model: PathBuf)
             load: LoadLimits::DEFAULT,
         },
         log: citybrain_ingest_config::resolved::LogSettings::default(),
+        console: citybrain_ingest_config::resolved::ConsoleSettings::default(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 1,
             max_body_bytes: 1,

@@ -1,7 +1,7 @@
 //! What a policy would have led to.
 
 use super::{Office, OfficeError};
-use crate::log::LogStore;
+use crate::log::{self, LogError, LogStore};
 use crate::permit::Register;
 use crate::policy::{Forecast, fingerprint};
 use crate::tune::{About, Asked, Job, Judgement, Proposal, Runner, Truth, TuneError, Verdict, WhatIf};
@@ -48,7 +48,7 @@ impl Office {
     }
 
     /// The last days of this city's log under policies that each take the place of the one in force. What lies in a store
-    /// that is no folder of this machine is not read; a log that is not there yet is an empty one.
+    /// elsewhere is brought here first; a log that is not there yet is an empty one.
     pub(super) async fn job(
         &self,
         asked: Asked,
@@ -58,6 +58,10 @@ impl Office {
         let city = Arc::clone(&self.city.borrow());
         let days = days.clamp(1, MAX_FORECAST_DAYS);
         let since = self.clock.now().minus(Duration::from_secs(u64::from(days) * 86_400));
+        log::bring(&city, Some(since)).await.map_err(|error| {
+            let path = city.log.url.as_ref().map(ToString::to_string).unwrap_or_default().into();
+            TuneError::Log(LogError::Unreadable { path, source: std::io::Error::other(error) })
+        })?;
         let log = LogStore::folders(&city);
         let truth = Truth { verdicts: self.verdicts().await?, ..Truth::default() };
         let asked = Runner::bounded(Asked { since: Some(since), ..asked });

@@ -157,6 +157,7 @@ pub fn city(data_dir: &Path) -> City {
         store: CaseStore::default(),
         pipeline: PIPELINE,
         log: citybrain_ingest_config::resolved::LogSettings::default(),
+        console: citybrain_ingest_config::resolved::ConsoleSettings::default(),
         dispatch: DispatchLimits {
             concurrent_deliveries: 8,
             max_body_bytes: 64 << 10,

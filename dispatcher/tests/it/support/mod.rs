@@ -6,6 +6,7 @@ pub mod database;
 pub mod postgres;
 pub mod proxy;
 pub mod receiver;
+pub mod s3;
 
 use citybrain_dispatcher::{CaseFilter, Dispatcher, DispatcherParts, PageRequest, Services};
 use citybrain_ingest_config::City;
