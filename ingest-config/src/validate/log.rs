@@ -76,7 +76,7 @@ fn s3(row: &Row<'_, RawDispatch>, context: &mut Context<'_>) -> BTreeMap<&'stati
     let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
     let missing: Vec<&str> = keys.into_iter().filter(|name| !has(name)).collect();
     // One key without the other is a mistake; neither, and nothing to get them from, would ask the machine's cloud.
-    if missing.len() == 1 || missing.len() == 2 && !KEYS_FROM.iter().any(|name| has(name)) {
+    if missing.len() == 1 || missing.len() == 2 && !KEYS_FROM.iter().any(has) {
         let message = format!("needs {} in the environment, which is not set", missing.join(" and "));
         row.place.report(&mut context.problems, "log_url", message);
     }
