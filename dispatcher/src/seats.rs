@@ -12,18 +12,21 @@ pub const MAX_STREAMS: usize = 1_024;
 /// Streams of one signed-in person or token; a browser takes one for all its tabs.
 pub const MAX_STREAMS_EACH: usize = 64;
 
+/// How many seats each person has who has any.
+type Taken = Arc<Mutex<HashMap<String, usize>>>;
+
 /// All seats.
 #[derive(Debug, Clone)]
 pub(crate) struct Seats {
     all: Arc<Semaphore>,
-    taken: Arc<Mutex<HashMap<String, usize>>>,
+    taken: Taken,
 }
 
 /// One seat, held until it is dropped.
 #[derive(Debug)]
 pub struct Seat {
     _one: OwnedSemaphorePermit,
-    of: Option<(Arc<Mutex<HashMap<String, usize>>>, String)>,
+    of: Option<(Taken, String)>,
 }
 
 /// Why there is no seat.
