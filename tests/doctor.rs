@@ -5,7 +5,11 @@
 mod support;
 
 #[path = "../dispatcher/tests/it/support/s3.rs"]
-#[allow(dead_code, reason = "each suite uses its part of it")]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each suite uses its part of it; a test that cannot go on has failed"
+)]
 mod s3;
 
 use s3::{S3, SECRET_KEY};

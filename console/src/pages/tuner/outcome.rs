@@ -3,13 +3,14 @@
 use super::form::Form;
 use crate::pages::policies::{SketchRow, sketch_row};
 use crate::rows::{Writer, remark};
+use askama::filters::HtmlSafe;
 use citybrain_dispatcher::City;
 use citybrain_dispatcher::policy::Rehearsed;
 use citybrain_dispatcher::tune::{
     Because, CaseSketch, ChartWords, Curve, Figures, Goal, Report, Scope, Share, Suggestion, TuneError,
     Verdict, cases_svg, shares_svg,
 };
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 /// Gained or lost cases that are shown.
 const SKETCHES: usize = 24;
@@ -73,12 +74,31 @@ pub struct FigureRow {
     pub cells: [String; 6],
 }
 
+/// An SVG of `citybrain_dispatcher::tune`, in which every text is escaped already.
+#[derive(Debug, Clone)]
+pub struct Drawing(String);
+
+impl Drawing {
+    /// Whether there was nothing to draw.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Drawing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl HtmlSafe for Drawing {}
+
 /// A curve.
 pub struct CurveRows {
     /// Cases a camera and day, as SVG.
-    pub cases: String,
+    pub cases: Drawing,
     /// Precision and recall, as SVG; empty where neither is known.
-    pub shares: String,
+    pub shares: Drawing,
     /// The same as a table.
     pub rows: Vec<FigureRow>,
 }
@@ -216,8 +236,8 @@ fn drawn(writer: &Writer, form: &Form, curve: &Curve) -> CurveRows {
         figure_row(format!("{:.2}", point.hit_score), &point.figures)
     };
     CurveRows {
-        cases: cases_svg(curve, words, chosen),
-        shares: shares_svg(curve, words, chosen),
+        cases: Drawing(cases_svg(curve, words, chosen)),
+        shares: Drawing(shares_svg(curve, words, chosen)),
         rows: curve.points.iter().map(row).collect(),
     }
 }
