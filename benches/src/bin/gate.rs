@@ -406,8 +406,8 @@ fn streets() -> impl Iterator<Item = anyhow::Result<Footage>> {
 /// Large enough for the shipped detector: it is not what is measured here.
 const fn size_of(event: scene::EventKind) -> f32 {
     match event {
+        scene::EventKind::Littering => 3.0,
         scene::EventKind::Smoke | scene::EventKind::Waterlogging => 2.0,
-        scene::EventKind::Littering => 1.5,
         _ => 1.3,
     }
 }
