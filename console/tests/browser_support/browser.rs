@@ -217,7 +217,9 @@ fn decoded(text: &str) -> anyhow::Result<Vec<u8>> {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Asked to end, chromedriver takes its browser with it.
+        // A browser that is not asked to end leaves processes of its own behind.
+        let quit = ["--silent", "--max-time", "20", "--request", "DELETE", &self.session];
+        let _ = Command::new("curl").args(quit).stdout(Stdio::null()).status();
         let _ = Command::new("kill").args(["-TERM", &self.driver.id().to_string()]).status();
         let _ = self.driver.wait();
     }
