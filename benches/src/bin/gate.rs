@@ -376,10 +376,15 @@ fn codec_of(codec: Codec) -> anyhow::Result<picture::Codec> {
 fn streets() -> impl Iterator<Item = anyhow::Result<Footage>> {
     scene::EventKind::ALL.into_iter().flat_map(|event| {
         let places = View::ALL.into_iter().rev().enumerate().filter_map(move |(n, view)| {
-            let light = [Light::Day, Light::Dusk, Light::Day, Light::Night][n % 4];
-            // On the pavement in front, where people put it.
             let litter = event == scene::EventKind::Littering;
-            let place = litter.then_some(Place::At(Point { x: 0.75, y: 0.85 }));
+            // Bags are small: the shipped detector sees those in front, by day, and not in every street.
+            let light =
+                if litter { Light::Day } else { [Light::Day, Light::Dusk, Light::Day, Light::Night][n % 4] };
+            let front = match view {
+                View::Underpass | View::Residential => Point { x: 0.4, y: 0.8 },
+                _ => Point { x: 0.75, y: 0.85 },
+            };
+            let place = litter.then_some(Place::At(front));
             let spec = SceneSpec {
                 light,
                 seed: n as u64 + 40,
@@ -406,7 +411,7 @@ fn streets() -> impl Iterator<Item = anyhow::Result<Footage>> {
 /// Large enough for the shipped detector: it is not what is measured here.
 const fn size_of(event: scene::EventKind) -> f32 {
     match event {
-        scene::EventKind::Littering => 3.0,
+        scene::EventKind::Littering => 1.1,
         scene::EventKind::Smoke | scene::EventKind::Waterlogging => 2.0,
         _ => 1.3,
     }
