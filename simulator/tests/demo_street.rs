@@ -1,35 +1,17 @@
 //! The street of the demo as a whole.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test ends at the first thing that is wrong, and says what it measured"
-)]
+#![allow(clippy::unwrap_used, reason = "a test ends at the first thing that is wrong")]
 
 mod common;
 
 use citybrain_simulator::{SimulatedStreet, Street, StreetOptions};
 use common::Watcher;
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
-
-/// CPU seconds of this process so far, user and system.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    // Fields 14 and 15, counted behind the name in brackets, in ticks of a hundredth of a second.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
-}
+use std::time::Duration;
 
 // One test, since preparing twelve scenes is most of its time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_demo_holds_what_it_promises_is_filmed_by_less_than_a_core_and_seen_by_clients() {
+async fn the_demo_holds_what_it_promises_and_is_seen_by_clients() {
     let street = SimulatedStreet::start(Street::demo().unwrap(), StreetOptions::default()).await.unwrap();
-    let (start, cpu) = (Instant::now(), cpu_seconds());
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    let load = (cpu_seconds() - cpu) / start.elapsed().as_secs_f64();
-    println!("the demo takes {load:.2} of a core");
-    assert!(load < 1.0, "filming takes {load:.2} of a core");
-    assert!(load > 0.02, "nothing seems to be filmed");
     check_truth(&street);
     for camera in street.cameras() {
         let client = Watcher::open(&camera.url, "protocols=tcp");
