@@ -76,12 +76,14 @@ fn to(path: &str) -> Response {
 }
 
 /// Where the visitor goes instead of to this page, if anywhere.
-async fn elsewhere(services: &Services, actor: &Actor, first: bool) -> Result<Option<Response>, PeopleError> {
+async fn elsewhere(services: &Services, visitor: &Visitor, actor: &Actor, first: bool) -> Option<Response> {
     if actor.way == Way::Open {
-        return Ok(Some(to("/")));
+        return Some(to("/"));
     }
-    let awaited = services.people().awaits_set_up().await?;
-    Ok((awaited != first).then(|| to(if awaited { "/set-up" } else { "/sign-in" })))
+    match services.people().awaits_set_up().await {
+        Ok(awaited) => (awaited != first).then(|| to(if awaited { "/set-up" } else { "/sign-in" })),
+        Err(error) => Some(unavailable(services, visitor, &error)),
+    }
 }
 
 async fn ask(
@@ -90,10 +92,9 @@ async fn ask(
     actor: Actor,
     Query(form): Query<SignInForm>,
 ) -> Response {
-    match elsewhere(&services, &actor, false).await {
-        Ok(Some(elsewhere)) => elsewhere,
-        Ok(None) => show(&services, &visitor, SignInForm { next: form.next, ..SignInForm::default() }, None),
-        Err(error) => unavailable(&services, &visitor, &error),
+    match elsewhere(&services, &visitor, &actor, false).await {
+        Some(elsewhere) => elsewhere,
+        None => show(&services, &visitor, SignInForm { next: form.next, ..SignInForm::default() }, None),
     }
 }
 
@@ -120,10 +121,8 @@ async fn go_outside(
     actor: Actor,
     Query(form): Query<SignInForm>,
 ) -> Response {
-    match elsewhere(&services, &actor, false).await {
-        Ok(Some(elsewhere)) => return elsewhere,
-        Ok(None) => {}
-        Err(error) => return unavailable(&services, &visitor, &error),
+    if let Some(elsewhere) = elsewhere(&services, &visitor, &actor, false).await {
+        return elsewhere;
     }
     let next = if is_own_path(&form.next) { form.next.as_str() } else { "/" };
     let city = services.city();
@@ -145,10 +144,8 @@ async fn come_back(
     headers: HeaderMap,
     Query(answer): Query<Answer>,
 ) -> Response {
-    match elsewhere(&services, &actor, false).await {
-        Ok(Some(elsewhere)) => return elsewhere,
-        Ok(None) => {}
-        Err(error) => return unavailable(&services, &visitor, &error),
+    if let Some(elsewhere) = elsewhere(&services, &visitor, &actor, false).await {
+        return elsewhere;
     }
     let city = services.city();
     let round = outside_cookie(&headers, &city);
@@ -216,10 +213,9 @@ async fn sign_out(State(services): State<Services>, visitor: Visitor, actor: Act
 }
 
 async fn ask_first(State(services): State<Services>, visitor: Visitor, actor: Actor) -> Response {
-    match elsewhere(&services, &actor, true).await {
-        Ok(Some(elsewhere)) => elsewhere,
-        Ok(None) => show_first(&services, &visitor, String::new(), None),
-        Err(error) => unavailable(&services, &visitor, &error),
+    match elsewhere(&services, &visitor, &actor, true).await {
+        Some(elsewhere) => elsewhere,
+        None => show_first(&services, &visitor, String::new(), None),
     }
 }
 

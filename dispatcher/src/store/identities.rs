@@ -4,7 +4,25 @@ use super::people::user;
 use super::{Store, StoreError};
 use crate::people::User;
 use citybrain_types::Timestamp;
-use sqlx::Row;
+use sqlx::{Any, Row, Transaction};
+
+/// Notes what a provider calls a user; `false` when it calls somebody else that, or him otherwise.
+async fn call(
+    transaction: &mut Transaction<'static, Any>,
+    id: &str,
+    issuer: &str,
+    subject: &str,
+) -> Result<bool, StoreError> {
+    let known = sqlx::query(
+        "INSERT INTO user_identities (user_id, issuer, subject) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    )
+    .bind(id)
+    .bind(issuer)
+    .bind(subject)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(known.rows_affected() > 0)
+}
 
 impl Store {
     /// The user whom a provider calls that.
@@ -44,15 +62,7 @@ impl Store {
         if added.rows_affected() == 0 {
             return Ok(false);
         }
-        let known = sqlx::query(
-            "INSERT INTO user_identities (user_id, issuer, subject) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        )
-        .bind(&user.id)
-        .bind(issuer)
-        .bind(subject)
-        .execute(&mut *transaction)
-        .await?;
-        if known.rows_affected() == 0 {
+        if !call(&mut transaction, &user.id, issuer, subject).await? {
             return Ok(false);
         }
         transaction.commit().await?;
@@ -71,15 +81,7 @@ impl Store {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
-        let known = sqlx::query(
-            "INSERT INTO user_identities (user_id, issuer, subject) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        )
-        .bind(id)
-        .bind(issuer)
-        .bind(subject)
-        .execute(&mut *transaction)
-        .await?;
-        if known.rows_affected() == 0 {
+        if !call(&mut transaction, id, issuer, subject).await? {
             return Ok(false);
         }
         sqlx::query("UPDATE users SET password = '', changed_at = $1 WHERE id = $2")
